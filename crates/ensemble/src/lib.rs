@@ -1,0 +1,5 @@
+//! ensemble.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;

@@ -1,0 +1,5 @@
+//! jute.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;

@@ -1,0 +1,5 @@
+//! pipeline.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;

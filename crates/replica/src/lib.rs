@@ -1,0 +1,5 @@
+//! replica.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;

@@ -1,0 +1,5 @@
+//! tree.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
