@@ -1,5 +1,17 @@
-//! ensemble.
+//! Who is a member of the ensemble, and what is a quorum of it.
+//!
+//! * [`member`]: one `server.N=` line, parsed and printed as the reference does.
+//! * [`verifier`]: the membership as a whole, its text form, majorities, weights and groups.
+//!
+//! Pure: nothing here resolves a name, opens a socket or reads a clock.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+mod java_order;
+pub mod member;
+pub mod verifier;
+
+pub use member::{HostPort, LearnerType, Member, MemberError, ServerId};
+pub use verifier::{ConfigError, Groups, Verifier};
