@@ -1,0 +1,145 @@
+//! Membership lines: one server line still means a standalone server, more than one an ensemble.
+
+use std::path::Path;
+
+use ensemble::{Member, ServerId, Verifier};
+
+use super::values::Values;
+use super::{Raw, SettingsError};
+
+/// The own member of a single-server configuration, or nothing; an ensemble is refused for now.
+// zk: QuorumPeerConfig.parseDynamicConfig, QuorumPeerMain.initializeAndRun
+pub(super) fn standalone(
+    values: &Values<'_>,
+    raw: &Raw,
+    data_dir: &Path,
+) -> Result<Option<Member>, SettingsError> {
+    checked_keys(values)?;
+    let standalone_enabled = values.key_boolean("standaloneEnabled", true)?;
+    let mut pairs = member_lines(raw);
+    let dynamic = match values.key("dynamicConfigFile") {
+        None => Vec::new(),
+        Some(_) if !pairs.is_empty() => {
+            let text =
+                "server, group and weight lines must be in the dynamic file when dynamicConfigFile is given";
+            return Err(SettingsError::Rule(text.to_owned()));
+        }
+        Some(given) => dynamic_lines(Path::new(&given.value))?,
+    };
+    pairs.extend(dynamic.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let multi_address = values.boolean("zookeeper.multiAddress.enabled", false)
+        || values.key_boolean("multiAddress.enabled", false)?;
+    let verifier = Verifier::from_pairs(pairs, multi_address)
+        .map_err(|error| SettingsError::Rule(format!("membership: {error}")))?;
+    let voters = verifier.voters().count();
+    let observers = verifier.members().len() - voters;
+    let my_id = my_id(data_dir)?;
+    if voters == 0 && !standalone_enabled {
+        return rule("standaloneEnabled=false needs at least one participant among the server lines");
+    }
+    if voters < 2 && observers > 0 {
+        return rule("observers without a quorum of participants are not a valid membership");
+    }
+    if voters > 1 || !standalone_enabled {
+        let at = raw.file.as_deref().unwrap_or(Path::new("settings")).display().to_string();
+        let what = format!(
+            "{voters} voting server lines, standaloneEnabled={standalone_enabled}: ensembles come later, \
+             this version runs a standalone server only"
+        );
+        return Err(SettingsError::Later { at, what });
+    }
+    if voters == 1 {
+        values.warn("only one server line: the server runs standalone and ignores it".to_owned());
+    }
+    Ok(verifier.members().iter().find(|member| Some(member.id) == my_id).cloned())
+}
+
+fn rule<T>(text: &str) -> Result<T, SettingsError> {
+    Err(SettingsError::Rule(text.to_owned()))
+}
+
+/// Ensemble keys must be well-formed even when nothing reads them.
+fn checked_keys(values: &Values<'_>) -> Result<(), SettingsError> {
+    for name in [
+        "initLimit",
+        "syncLimit",
+        "connectToLearnerMasterLimit",
+        "observerMasterPort",
+        "quorum.cnxn.threads.size",
+        "multiAddress.reachabilityCheckTimeoutMs",
+    ] {
+        values.key_int(name)?;
+    }
+    for name in [
+        "quorumListenOnAllIPs",
+        "syncEnabled",
+        "localSessionsEnabled",
+        "localSessionsUpgradingEnabled",
+        "sslQuorum",
+        "portUnification",
+        "sslQuorumReloadCertFiles",
+        "jvm.pause.monitor",
+        "multiAddress.reachabilityCheckEnabled",
+    ] {
+        values.key_boolean(name, false)?;
+    }
+    if let Some(given) = values.key("electionAlg").filter(|given| given.value != "3") {
+        return Err(SettingsError::bad(given, "electionAlg", "3, the only election there is"));
+    }
+    let is_role = |text: &str| ["observer", "participant"].contains(&text.to_lowercase().as_str());
+    if let Some(given) = values.key("peerType").filter(|given| !is_role(&given.value)) {
+        return Err(SettingsError::bad(given, "peerType", "observer or participant"));
+    }
+    quorum_sasl(values)
+}
+
+fn quorum_sasl(values: &Values<'_>) -> Result<(), SettingsError> {
+    let enabled = values.key_boolean("quorum.auth.enableSasl", false)?;
+    let server = values.key_boolean("quorum.auth.serverRequireSasl", false)?;
+    let learner = values.key_boolean("quorum.auth.learnerRequireSasl", false)?;
+    if !enabled && (server || learner) {
+        return rule("quorum.auth.enableSasl is false, so SASL cannot be required between servers");
+    }
+    if server && !learner {
+        return rule("quorum.auth.serverRequireSasl needs quorum.auth.learnerRequireSasl");
+    }
+    Ok(())
+}
+
+fn member_lines(raw: &Raw) -> Vec<(&str, &str)> {
+    let is_member = |key: &str| ["server.", "group", "weight"].iter().any(|prefix| key.starts_with(prefix));
+    raw.keys
+        .iter()
+        .filter(|(key, _)| is_member(key))
+        .map(|(key, given)| (key.as_str(), given.value.as_str()))
+        .collect()
+}
+
+fn dynamic_lines(path: &Path) -> Result<Vec<(String, String)>, SettingsError> {
+    let unreadable = |why: String| SettingsError::Unreadable { path: path.to_owned(), why };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let entries = super::properties::parse(&bytes).map_err(|bad| unreadable(bad.to_string()))?;
+    for entry in &entries {
+        if entry.key == "version" {
+            return Err(unreadable(format!("line {}: a dynamic file has no version inside", entry.line)));
+        }
+        if !["server.", "group", "weight"].iter().any(|prefix| entry.key.starts_with(prefix)) {
+            return Err(unreadable(format!(
+                "line {}: {} does not belong in a dynamic file",
+                entry.line, entry.key
+            )));
+        }
+    }
+    Ok(entries.into_iter().map(|entry| (entry.key, entry.value)).collect())
+}
+
+/// zk: QuorumPeerConfig.setupMyId
+fn my_id(data_dir: &Path) -> Result<Option<ServerId>, SettingsError> {
+    let path = data_dir.join("myid");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+    let line = text.lines().next().unwrap_or_default();
+    match line.parse() {
+        Ok(id) => Ok(Some(ServerId(id))),
+        Err(_) => rule(&format!("{}: server id `{line}` is not a number", path.display())),
+    }
+}
