@@ -1,0 +1,1 @@
+//! Frames for one client that wait for the socket.

@@ -1,0 +1,256 @@
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use jute::{ErrorCode, SessionId};
+
+use super::ExpiryQueue;
+use crate::time::Millis;
+
+/// Which server a session is attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// This server, on whichever connection.
+    // zk: ServerCnxn.me
+    Here,
+    /// A learner, by the number of its link.
+    Learner(u64),
+}
+
+/// The sessions of an ensemble as the server that expires them sees them.
+///
+/// * A session that is closing is never touched and never opens again.
+/// * Nothing expires in a tick that came late, nor within one tick after it: what was heard meanwhile may still be unread.
+// zk: SessionTrackerImpl
+#[derive(Debug, Clone)]
+pub struct SessionTracker {
+    sessions: BTreeMap<SessionId, Tracked>,
+    expiry: ExpiryQueue<SessionId>,
+    tick_ms: u64,
+    last_tick: Millis,
+    no_expiry_before: Millis,
+}
+
+/// One bin of the expiry queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionReport {
+    /// When the sessions expire.
+    pub expires: Millis,
+    /// The sessions.
+    pub sessions: Vec<SessionId>,
+}
+
+#[derive(Debug, Clone)]
+struct Tracked {
+    timeout_ms: i32,
+    closing: bool,
+    owner: Option<Owner>,
+}
+
+impl SessionTracker {
+    /// Tracks the sessions of the state; each has its full timeout from now on.
+    pub fn new(tick_ms: u32, now: Millis, sessions: impl IntoIterator<Item = (SessionId, i32)>) -> Self {
+        let mut tracker = Self {
+            sessions: BTreeMap::new(),
+            expiry: ExpiryQueue::new(tick_ms),
+            tick_ms: u64::from(tick_ms),
+            last_tick: now,
+            no_expiry_before: now,
+        };
+        for (session, timeout_ms) in sessions {
+            tracker.track(session, timeout_ms, now);
+        }
+        tracker
+    }
+
+    /// Tracks a session, or touches it when it is known.
+    // zk: SessionTrackerImpl.trackSession
+    pub fn track(&mut self, session: SessionId, timeout_ms: i32, now: Millis) {
+        self.sessions.entry(session).or_insert(Tracked { timeout_ms, closing: false, owner: None });
+        self.expiry.update(session, now, wait(timeout_ms));
+    }
+
+    /// Gives a session its timeout anew; false when it is unknown or closing.
+    // zk: SessionTrackerImpl.touchSession
+    pub fn touch(&mut self, session: SessionId, now: Millis) -> bool {
+        let Some(tracked) = self.sessions.get(&session).filter(|tracked| !tracked.closing) else {
+            return false;
+        };
+        self.expiry.update(session, now, wait(tracked.timeout_ms));
+        true
+    }
+
+    /// The same with another timeout, which later touches keep to; a client may negotiate anew when it comes back.
+    pub fn touch_with(&mut self, session: SessionId, timeout_ms: i32, now: Millis) -> bool {
+        if let Some(tracked) = self.sessions.get_mut(&session) {
+            tracked.timeout_ms = timeout_ms;
+        }
+        self.touch(session, now)
+    }
+
+    /// Whether a request of the session from `owner` may go on; the first who asks becomes the owner.
+    // zk: SessionTrackerImpl.checkSession
+    pub fn check(&mut self, session: SessionId, owner: Owner) -> Result<(), ErrorCode> {
+        let tracked = self.sessions.get_mut(&session).ok_or(ErrorCode::UnknownSession)?;
+        if tracked.closing {
+            return Err(ErrorCode::SessionExpired);
+        }
+        match *tracked.owner.get_or_insert(owner) == owner {
+            true => Ok(()),
+            false => Err(ErrorCode::SessionMoved),
+        }
+    }
+
+    /// The same for what needs a session that all servers know.
+    // zk: SessionTrackerImpl.checkGlobalSession
+    pub fn check_global(&mut self, session: SessionId, owner: Owner) -> Result<(), ErrorCode> {
+        self.check(session, owner).map_err(|code| match code == ErrorCode::UnknownSession {
+            true => ErrorCode::SessionExpired,
+            false => code,
+        })
+    }
+
+    /// Attaches a session to a server.
+    // zk: SessionTrackerImpl.setOwner
+    pub fn set_owner(&mut self, session: SessionId, owner: Owner) -> Result<(), ErrorCode> {
+        let tracked = self.sessions.get_mut(&session).filter(|tracked| !tracked.closing);
+        tracked.ok_or(ErrorCode::SessionExpired)?.owner = Some(owner);
+        Ok(())
+    }
+
+    /// Marks a session as ending: its close transaction is under way.
+    // zk: SessionTrackerImpl.setSessionClosing
+    pub fn set_closing(&mut self, session: SessionId) {
+        if let Some(tracked) = self.sessions.get_mut(&session) {
+            tracked.closing = true;
+        }
+    }
+
+    /// Forgets a session whose close transaction is applied.
+    // zk: SessionTrackerImpl.removeSession
+    pub fn remove(&mut self, session: SessionId) {
+        self.sessions.remove(&session);
+        self.expiry.remove(session);
+    }
+
+    /// Whether the session is known, closing or not.
+    pub fn is_tracked(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
+    /// Whether the session is known and closing.
+    pub fn is_closing(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|tracked| tracked.closing)
+    }
+
+    /// Number of known sessions.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether no session is known.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// A tick: takes out the sessions that have expired and marks them as closing.
+    pub fn on_tick(&mut self, now: Millis) -> Vec<SessionId> {
+        if now.since(self.last_tick) * 2 > self.tick_ms * 3 {
+            self.no_expiry_before = now.plus(self.tick_ms);
+        }
+        self.last_tick = now;
+        if now < self.no_expiry_before {
+            return Vec::new();
+        }
+        let mut expired = self.expiry.expired(now);
+        // A session that a client is closing may run out meanwhile; one close is enough.
+        expired.retain(|session| !self.is_closing(*session));
+        for session in &expired {
+            self.set_closing(*session);
+        }
+        expired
+    }
+
+    /// When each session would expire, for `dump`.
+    pub fn report(&self) -> Vec<SessionReport> {
+        let report = |(expires, sessions): (Millis, _)| SessionReport { expires, sessions };
+        self.expiry.bins().map(|(expires, sessions)| report((expires, sessions.collect()))).collect()
+    }
+}
+
+/// A timeout as a time to wait; negative ones come from old databases only.
+fn wait(timeout_ms: i32) -> u64 {
+    u64::try_from(timeout_ms).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec;
+
+    use super::*;
+
+    const TICK_MS: u32 = 2000;
+    const A: SessionId = SessionId(0xa);
+    const B: SessionId = SessionId(0xb);
+
+    fn tracker() -> SessionTracker {
+        SessionTracker::new(TICK_MS, Millis(0), [(A, 4000)])
+    }
+
+    fn tick_to(tracker: &mut SessionTracker, from: u64, to: u64) -> Vec<SessionId> {
+        (from..=to).step_by(2000).flat_map(|now| tracker.on_tick(Millis(now))).collect()
+    }
+
+    #[test]
+    fn silence_expires_a_session_and_a_touch_saves_it() {
+        let mut tracker = tracker();
+        assert_eq!(tick_to(&mut tracker, 2000, 4000), vec![]);
+        assert!(tracker.touch(A, Millis(4000)));
+        assert_eq!(tick_to(&mut tracker, 6000, 8000), vec![]);
+        assert_eq!(tick_to(&mut tracker, 10_000, 10_000), vec![A]);
+        assert!(!tracker.touch(A, Millis(10_000)), "closing");
+        assert_eq!(tracker.check(A, Owner::Here), Err(ErrorCode::SessionExpired));
+        tracker.remove(A);
+        assert_eq!(tracker.check(A, Owner::Here), Err(ErrorCode::UnknownSession));
+        assert_eq!(tracker.check_global(A, Owner::Here), Err(ErrorCode::SessionExpired));
+    }
+
+    #[test]
+    fn nothing_expires_before_a_full_tick_after_a_pause() {
+        let mut tracker = tracker();
+        assert_eq!(tracker.on_tick(Millis(60_000)), vec![], "the tick came late");
+        assert_eq!(tracker.on_tick(Millis(61_000)), vec![], "half a tick after it");
+        assert!(tracker.touch(A, Millis(61_000)));
+        assert_eq!(tracker.on_tick(Millis(62_000)), vec![]);
+        assert_eq!(tick_to(&mut tracker, 64_000, 66_000), vec![A]);
+    }
+
+    #[test]
+    fn the_first_to_ask_owns_a_session() {
+        let mut tracker = tracker();
+        assert_eq!(tracker.check(A, Owner::Here), Ok(()));
+        assert_eq!(tracker.check(A, Owner::Learner(2)), Err(ErrorCode::SessionMoved));
+        assert_eq!(tracker.set_owner(A, Owner::Learner(2)), Ok(()));
+        assert_eq!(tracker.check(A, Owner::Here), Err(ErrorCode::SessionMoved));
+        assert_eq!(tracker.set_owner(B, Owner::Here), Err(ErrorCode::SessionExpired));
+    }
+
+    #[test]
+    fn a_session_that_comes_back_keeps_its_new_timeout() {
+        let mut tracker = tracker();
+        assert!(tracker.touch_with(A, 8000, Millis(0)));
+        assert_eq!(tick_to(&mut tracker, 2000, 8000), vec![]);
+        assert!(tracker.touch(A, Millis(8000)));
+        assert_eq!(tick_to(&mut tracker, 10_000, 16_000), vec![]);
+        assert_eq!(tick_to(&mut tracker, 18_000, 18_000), vec![A]);
+    }
+
+    #[test]
+    fn a_session_that_its_client_closes_does_not_expire_too() {
+        let mut tracker = tracker();
+        tracker.set_closing(A);
+        assert_eq!(tick_to(&mut tracker, 2000, 12_000), vec![]);
+        assert!(tracker.is_tracked(A));
+    }
+}
