@@ -1,1 +1,245 @@
-//! Frames for one client that wait for the socket.
+//! What waits for one client: frames ready for the socket, and what the connection must learn from replies.
+//!
+//! The connection writes local replies into it, `carry_out` those of the replica and events. Buffer order is state order.
+
+mod close_reason;
+mod stats;
+
+use alloc::{sync::Arc, vec::Vec};
+
+use jute::{ErrorCode, Record, SessionId, Zxid, proto, write};
+
+pub use close_reason::{CloseReason, Opened};
+pub use stats::{Answered, ConnectionStats, Latency, OP_NONE, Share, last_op_name};
+
+use crate::{request::Identities, settings::PipelineSettings};
+
+/// Length of a session password.
+pub const PASSWORD_LEN: usize = 16;
+
+/// Frames and notices of one connection.
+///
+/// * Nothing is appended once `close` is set: what stands before it still goes out, as in the reference.
+/// * One frame more than the cap may wait, never two: a single great reply passes, a slow reader does not.
+/// * `completed` counts replies to forwarded requests and never goes back.
+#[derive(Debug)]
+pub struct Outbox {
+    bytes: Vec<u8>,
+    cap_bytes: usize,
+    completed: u64,
+    opened: Option<Opened>,
+    with_read_only_byte: bool,
+    close: Option<CloseReason>,
+    identities: Identities,
+    stats: ConnectionStats,
+    share: Share,
+}
+
+impl Outbox {
+    /// An empty outbox of a new connection; `identities` are those that the address gives.
+    pub fn new(settings: Arc<PipelineSettings>, identities: Identities) -> Self {
+        Self {
+            bytes: Vec::new(),
+            cap_bytes: settings.outbox_bytes_max,
+            completed: 0,
+            opened: None,
+            with_read_only_byte: false,
+            close: None,
+            identities,
+            stats: ConnectionStats::default(),
+            share: Share::default(),
+        }
+    }
+
+    /// Appends a reply; `body` is called only when the header tells of no error.
+    // zk: ServerCnxn.serialize
+    pub fn reply(&mut self, header: proto::ReplyHeader, body: impl FnOnce(&mut Vec<u8>)) {
+        self.try_reply(header, |out| {
+            body(out);
+            true
+        });
+    }
+
+    /// Appends a reply unless `body` gives up; then nothing is appended, and the outcome is false.
+    pub fn try_reply(&mut self, header: proto::ReplyHeader, body: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        if header.xid > 0 {
+            self.stats.outstanding -= 1;
+        }
+        self.frame(|out| {
+            header.encode(out);
+            header.err != ErrorCode::Ok.code() || body(out)
+        })
+    }
+
+    /// Appends a reply without a body.
+    pub fn reply_code(&mut self, xid: i32, zxid: Zxid, code: ErrorCode) {
+        self.reply(proto::ReplyHeader { xid, zxid, err: code.code() }, |_| ());
+    }
+
+    /// Appends the handshake reply of a session that lives, in the layout of the client's request.
+    // zk: ZooKeeperServer.finishSessionInit
+    pub fn connected(&mut self, opened: Opened, password: &[u8; PASSWORD_LEN], read_only: bool) {
+        self.handshake(opened, password, read_only);
+        self.opened = Some(opened);
+    }
+
+    /// Appends the handshake reply for a session that does not exist or a wrong password, and closes.
+    pub fn refuse(&mut self, read_only: bool) {
+        let none = Opened { session: SessionId::NONE, timeout_ms: 0 };
+        self.handshake(none, &[0; PASSWORD_LEN], read_only);
+        self.close(CloseReason::UnknownSession);
+    }
+
+    /// Counts one forwarded request as done, whether it was answered or dropped.
+    pub fn complete_one(&mut self) {
+        self.completed += 1;
+    }
+
+    /// Number of forwarded requests that are done.
+    pub fn completed(&self) -> u64 {
+        self.completed
+    }
+
+    /// Updates the numbers of the reports; called once per reply to a request, before the reply.
+    // zk: FinalRequestProcessor.updateStats
+    pub fn answered(&mut self, answered: Answered) {
+        self.stats.answered(&answered);
+        self.share.answered(&answered);
+    }
+
+    /// Ends the connection once what was appended so far is sent; the first reason stays.
+    pub fn close(&mut self, reason: CloseReason) {
+        self.close.get_or_insert(reason);
+    }
+
+    /// Why the connection ends, if it does.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.close
+    }
+
+    /// The session that the handshake reply announced.
+    pub fn opened(&self) -> Option<Opened> {
+        self.opened
+    }
+
+    /// Who the client is by now.
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// Number of bytes that wait for the socket.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing waits for the socket.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether more bytes wait than may.
+    pub fn over_cap(&self) -> bool {
+        self.bytes.len() > self.cap_bytes
+    }
+
+    /// Takes all bytes that wait.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.bytes)
+    }
+
+    /// Takes all bytes that wait and leaves `spare` in their place, emptied, so that two buffers serve a connection for good.
+    pub fn swap_bytes(&mut self, spare: &mut Vec<u8>) {
+        spare.clear();
+        core::mem::swap(&mut self.bytes, spare);
+    }
+
+    /// What `cons` shows.
+    pub fn stats(&self) -> &ConnectionStats {
+        &self.stats
+    }
+
+    /// Starts what `cons` shows anew.
+    // zk: ServerCnxn.resetStats
+    pub fn reset_stats(&mut self) {
+        self.stats.reset();
+    }
+
+    /// This connection's share of the server's counters.
+    pub fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// Starts this connection's share of the server's counters anew.
+    pub fn reset_share(&mut self) {
+        self.share = Share::default();
+    }
+
+    /// Counts a frame of `len` bytes, prefix included, as received.
+    pub fn note_received(&mut self, len: usize) {
+        self.stats.received += 1;
+        self.share.received += 1;
+        self.share.bytes_received += u64::try_from(len).unwrap_or(u64::MAX);
+    }
+
+    /// Counts a request as waiting for its reply.
+    // zk: ServerCnxn.incrOutstandingAndCheckThrottle: only positive xids count
+    pub fn note_request(&mut self, xid: i32) {
+        if xid > 0 {
+            self.stats.outstanding += 1;
+        }
+    }
+
+    /// Remembers the layout of the client's handshake, which the reply mirrors.
+    pub fn set_handshake_layout(&mut self, with_read_only_byte: bool) {
+        self.with_read_only_byte = with_read_only_byte;
+    }
+
+    /// Takes over what the client has become.
+    pub fn set_identities(&mut self, identities: Identities) {
+        self.identities = identities;
+    }
+
+    /// Bytes that may wait.
+    pub fn cap_bytes(&self) -> usize {
+        self.cap_bytes
+    }
+
+    // zk: ProtocolManager.serializeConnectResponse
+    fn handshake(&mut self, opened: Opened, password: &[u8; PASSWORD_LEN], read_only: bool) {
+        let with_read_only_byte = self.with_read_only_byte;
+        self.frame(|out| {
+            write::int(out, 0);
+            write::int(out, opened.timeout_ms);
+            write::long(out, opened.session.0);
+            write::buffer(out, Some(password));
+            if with_read_only_byte {
+                write::boolean(out, read_only);
+            }
+            true
+        });
+    }
+
+    /// Appends one frame, its length patched in, unless `content` gives up.
+    fn frame(&mut self, content: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+        if self.close.is_some() {
+            return true;
+        }
+        if self.over_cap() {
+            self.close(CloseReason::OutboxFull { limit: self.cap_bytes });
+            return true;
+        }
+        let start = self.bytes.len();
+        let mut complete = false;
+        write::with_length(&mut self.bytes, |out| complete = content(out));
+        if !complete {
+            self.bytes.truncate(start);
+            return false;
+        }
+        self.share.sent(self.bytes.len() - start - size_of::<i32>());
+        self.stats.sent += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
