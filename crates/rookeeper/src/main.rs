@@ -1,3 +1,31 @@
-//! The rookeeper binary.
+//! The one binary: a ZooKeeper server, and what one needs beside it.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks to its user; the server itself logs through tracing"
+)]
 
-fn main() {}
+mod arguments;
+mod cli;
+mod inspect;
+mod serve;
+mod version;
+
+use std::process::ExitCode;
+
+use arguments::{Command, Invocation};
+
+fn main() -> ExitCode {
+    let Invocation { properties, command } = Invocation::parse();
+    match command {
+        None => serve::built_in(properties),
+        Some(Command::Server { configuration }) => serve::configured(&configuration, properties),
+        Some(Command::Cli { words }) => cli::main(&words),
+        Some(Command::Log(what)) => inspect::log(&what),
+        Some(Command::Snapshot(what)) => inspect::snapshot(&what),
+        Some(Command::Version) => {
+            println!("rookeeper {}, in place of Apache ZooKeeper {}", version::OWN, version::REFERENCE);
+            ExitCode::SUCCESS
+        }
+    }
+}

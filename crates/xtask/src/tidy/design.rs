@@ -60,7 +60,16 @@ pub(super) const CRATES: &[Row] = &[
         name: "rookeeper",
         pure: false,
         ours: &["jute", "server", "client", "storage"],
-        others: &["tokio", "tracing", "tracing-subscriber", "clap", "rustyline", "anyhow", "serde_json"],
+        others: &[
+            "tokio",
+            "tracing",
+            "tracing-subscriber",
+            "clap",
+            "rustyline",
+            "anyhow",
+            "serde_json",
+            "base64",
+        ],
         in_tests: &[],
     },
     Row {
