@@ -25,6 +25,9 @@ pub fn reencode_named(record: &str, bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Decodes the body of a request of this type and encodes it again; `None` if it has no body or is malformed.
+///
+/// What comes out can be decoded again, but for a multi with a create of the TTL type and other flags: it is taken for a
+/// plain create, whose flags and ACL are then not checked.
 pub fn decode_any_request(op_code: i32, bytes: &[u8]) -> Option<Vec<u8>> {
     let reencode: Reencode = match OpCode::from_code(op_code)? {
         OpCode::Create | OpCode::Create2 | OpCode::CreateContainer => reencode::<proto::CreateRequest>,

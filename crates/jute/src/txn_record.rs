@@ -195,7 +195,11 @@ fn decode_close_session(reader: &mut Reader<'_>) -> Result<Option<CloseSessionTx
             *reader = start;
             Ok(None)
         }
-        Err(DecodeError::Truncated { .. }) => Ok(None),
+        Err(DecodeError::Truncated { .. }) => {
+            // What is left belongs to the body that ends too early; the reference's stream is at its end by now.
+            reader.rest();
+            Ok(None)
+        }
         outcome => outcome.map(Some),
     }
 }

@@ -92,7 +92,7 @@ impl Record for ConnectResponse {
 pub struct RequestHeader {
     /// Number of the request within its connection; negative for special ones.
     pub xid: i32,
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub op_code: i32,
 }
 
@@ -133,7 +133,7 @@ impl Record for ReplyHeader {
 /// Stands in front of each part of a multi and of its response, and ends both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct MultiHeader {
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub op_code: i32,
     /// Set in the header that ends the list.
     pub done: bool,
@@ -156,7 +156,7 @@ impl Record for MultiHeader {
 /// Credentials of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct AuthPacket {
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub auth_type: i32,
     /// Authentication scheme.
     pub scheme: String,
@@ -168,7 +168,7 @@ impl Record for AuthPacket {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             auth_type: reader.int()?,
-            scheme: reader.required_string("AuthPacket.scheme")?,
+            scheme: reader.string()?.unwrap_or_default(),
             auth: reader.buffer()?,
         })
     }
@@ -343,7 +343,7 @@ impl Record for AddWatchRequest {
 pub struct CheckWatchesRequest {
     /// Path of the znode.
     pub path: String,
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub watcher_type: i32,
 }
 
@@ -363,7 +363,7 @@ impl Record for CheckWatchesRequest {
 pub struct RemoveWatchesRequest {
     /// Path of the znode.
     pub path: String,
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub watcher_type: i32,
 }
 
@@ -381,7 +381,7 @@ impl Record for RemoveWatchesRequest {
 /// An event for a watcher.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct WatcherEvent {
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub event_type: i32,
     /// State of the connection as the client shall see it.
     pub state: i32,
@@ -950,7 +950,7 @@ pub struct GetEphemeralsRequest {
 
 impl Record for GetEphemeralsRequest {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { prefix_path: reader.required_string("GetEphemeralsRequest.prefixPath")? })
+        Ok(Self { prefix_path: reader.string()?.unwrap_or_default() })
     }
 
     fn encode(&self, out: &mut Vec<u8>) {

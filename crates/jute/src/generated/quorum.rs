@@ -38,7 +38,7 @@ impl Record for LearnerInfo {
 /// Everything on the quorum port travels in this envelope, without a length in front.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct QuorumPacket {
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub packet_type: i32,
     /// Transaction id.
     pub zxid: Zxid,

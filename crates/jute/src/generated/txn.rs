@@ -40,7 +40,7 @@ pub struct TxnHeader {
     pub zxid: Zxid,
     /// Wall clock of the leader in milliseconds.
     pub time: i64,
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub op_code: i32,
 }
 
@@ -365,7 +365,7 @@ impl Record for ErrorTxn {
 /// One part of a multi: the type of a transaction and its body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct SubTxn {
-    /// What follows or is meant.
+    /// Number that says what follows or what is meant.
     pub op_code: i32,
     /// Body of the transaction, in Jute encoding.
     pub data: Option<Bytes>,

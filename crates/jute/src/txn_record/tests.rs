@@ -94,6 +94,15 @@ fn a_part_without_body_is_refused() {
 }
 
 #[test]
+fn a_torn_list_of_paths_is_no_list_and_no_digest() {
+    let mut bytes = header(OpCode::CloseSession).to_vec();
+    bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 100]);
+    bytes.extend_from_slice(&[0; 20]);
+    let record = decode(&bytes).unwrap();
+    assert_eq!((record.txn, record.digest), (Txn::CloseSession(None), None));
+}
+
+#[test]
 fn a_torn_digest_is_none() {
     let whole = record(Txn::Delete(DeleteTxn::default()), Some(TxnDigest::default())).to_vec();
     let torn = &whole[..whole.len() - 1];

@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use jute::Record as _;
 use jute::any::{RECORDS, reencode, reencode_named};
-use jute::proto::{ConnectRequest, DeleteContainerRequest, RequestHeader};
+use jute::proto::{AuthPacket, ConnectRequest, DeleteContainerRequest, RequestHeader};
 use jute::quorum::QuorumPacket;
 use jute::{SessionId, Zxid};
 
@@ -46,6 +47,9 @@ fn fields_are_where_they_belong() {
     assert_eq!(ConnectRequest::from_slice(&recorded), Ok(connect.clone()));
     let old = recorded.split_last().expect("not empty").1;
     assert_eq!(ConnectRequest::from_slice(old), Ok(ConnectRequest { read_only: None, ..connect }));
+    let (scheme, auth) = (String::new(), Some(Bytes::new()));
+    let null_scheme = [[0; 4], [0xff; 4], [0; 4]].concat();
+    assert_eq!(AuthPacket::from_slice(&null_scheme), Ok(AuthPacket { auth_type: 0, scheme, auth }));
     let packet = QuorumPacket { packet_type: 5, zxid: Zxid(-1), data: None, authinfo: None };
     assert_eq!(QuorumPacket::from_slice(&vector("QuorumPacket", "null")), Ok(packet));
 }

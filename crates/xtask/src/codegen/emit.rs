@@ -74,7 +74,7 @@ fn implementation(text: &mut String, record: &Record) {
 fn rust_type(field: &Field) -> String {
     let plain = plain_type(&field.ty);
     match field.presence {
-        Presence::Required => plain,
+        Presence::Required | Presence::Blank => plain,
         Presence::Nullable | Presence::Tail => format!("Option<{plain}>"),
     }
 }
@@ -96,6 +96,7 @@ fn decode(record: &Record, field: &Field) -> String {
     let label = format!("{}.{}", record.schema_name, field.schema_name);
     match (&field.ty, field.presence) {
         (Type::String, Presence::Nullable) => "reader.string()?".into(),
+        (Type::String, Presence::Blank) => "reader.string()?.unwrap_or_default()".into(),
         (Type::Vector(item), Presence::Nullable) => format!("reader.vector({})?", decode_item(item, &label)),
         (Type::Bool, Presence::Tail) => {
             "if reader.is_empty() { None } else { Some(reader.boolean()?) }".into()

@@ -57,6 +57,8 @@ pub(crate) enum Type {
 pub(crate) enum Presence {
     Required,
     Nullable,
+    /// A string that is read as empty when it is null.
+    Blank,
     /// The last field, which may be left out.
     Tail,
 }
@@ -115,6 +117,10 @@ impl Joiner<'_> {
                         "only strings and vectors are nullable"
                     );
                     presence = Presence::Nullable;
+                }
+                FieldFact::Blank => {
+                    ensure!(ty == Type::String, "only a string is blank");
+                    presence = Presence::Blank;
                 }
                 FieldFact::Tail => {
                     ensure!(ty == Type::Bool, "only a boolean is an optional tail");
@@ -244,6 +250,7 @@ mod tests {
             ("null A nothing", "overlay.txt, line 1: fits nothing"),
             ("null A last", "only strings and vectors are nullable"),
             ("type A last T", "only a long has a domain type"),
+            ("blank A last", "only a string is blank"),
             ("tail A someId", "only a boolean is an optional tail"),
             ("name A last type", "`type` is no name in Rust"),
         ] {

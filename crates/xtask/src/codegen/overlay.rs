@@ -31,6 +31,7 @@ pub(crate) enum FieldFact {
     Name(String),
     Type(String),
     Nullable,
+    Blank,
     Tail,
 }
 
@@ -58,6 +59,7 @@ fn fact(line: &str) -> Result<Fact> {
         ["name", record, field, name] => about(record, field, FieldFact::Name((*name).into())),
         ["type", record, field, ty] => about(record, field, FieldFact::Type((*ty).into())),
         ["null", record, field] => about(record, field, FieldFact::Nullable),
+        ["blank", record, field] => about(record, field, FieldFact::Blank),
         ["tail", record, field] => about(record, field, FieldFact::Tail),
         ["doc", field, text @ ..] if !text.is_empty() => {
             Fact::Doc { field: (*field).into(), text: text.join(" ") }

@@ -38,7 +38,7 @@ fn strategy(text: &mut String, module: &Module, record: &Record) {
 fn value(field: &Field) -> String {
     let plain = plain(&field.ty);
     match field.presence {
-        Presence::Required => plain,
+        Presence::Required | Presence::Blank => plain,
         Presence::Nullable | Presence::Tail => format!("proptest::option::of({plain})"),
     }
 }
