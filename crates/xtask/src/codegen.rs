@@ -76,6 +76,10 @@ mod tests {
 
     #[test]
     fn the_generated_files_are_fresh() {
+        if Command::new("rustfmt").arg("--version").output().is_err() {
+            println!("left out: rustfmt is not installed");
+            return;
+        }
         let root = crate::root();
         let stale: Vec<String> = generate(&root)
             .expect("the schemas are in order")

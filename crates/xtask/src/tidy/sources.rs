@@ -1,5 +1,6 @@
 //! Rules for single source files.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -13,30 +14,46 @@ const COMPAT: &str = "COMPAT.md";
 
 pub(super) fn check(root: &Path, problems: &mut Problems) -> Result<()> {
     let compat = if root.join(COMPAT).is_file() { read(root, Path::new(COMPAT))? } else { String::new() };
+    let mut tags = BTreeSet::new();
     for path in rust_files(root)? {
         let text = read(root, &path)?;
-        check_tags(&path, &text, &compat, problems);
+        check_tags(&path, &text, &compat, &mut tags, problems);
         check_unsafe(&path, &text, problems);
         check_length(&path, &text, problems);
     }
+    check_rows(&compat, &tags, problems);
     Ok(())
 }
 
 /// Each tag is `// diverges(<id>): why`, and `COMPAT.md` has the id in backticks.
-fn check_tags(path: &Path, text: &str, compat: &str, problems: &mut Problems) {
+fn check_tags(path: &Path, text: &str, compat: &str, tags: &mut BTreeSet<String>, problems: &mut Problems) {
     for (line, number) in text.lines().zip(1..) {
         let (_, comment) = split(line);
         let Some(tag) = comment.trim_start().strip_prefix("diverges") else { continue };
         let place = format!("{}:{number}", path.display());
         match tag.strip_prefix('(').and_then(|rest| rest.split_once("):")) {
-            Some((id, _)) if !compat.contains(&format!("`{id}`")) => {
-                problems.push(format!("{place}: {COMPAT} has no row with `{id}`"));
+            Some((id, _)) => {
+                tags.insert(id.to_owned());
+                if !compat.contains(&format!("`{id}`")) {
+                    problems.push(format!("{place}: {COMPAT} has no row with `{id}`"));
+                }
             }
-            Some(_) => {}
             None if tag.starts_with([':', '(']) => {
                 problems.push(format!("{place}: the tag is written diverges(<id>): why"));
             }
             None => {}
+        }
+    }
+}
+
+/// Each row of `COMPAT.md` that begins with an id has a tag in the code.
+fn check_rows(compat: &str, tags: &BTreeSet<String>, problems: &mut Problems) {
+    for (line, number) in compat.lines().zip(1..) {
+        let id = line.strip_prefix("| `").and_then(|rest| rest.split_once("` |"));
+        if let Some((id, _)) = id
+            && !tags.contains(id)
+        {
+            problems.push(format!("{COMPAT}:{number}: no code says diverges({id})"));
         }
     }
 }

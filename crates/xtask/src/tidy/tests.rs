@@ -101,7 +101,8 @@ fn each_rule_can_fail() {
             tag_without_id,
             "crates/server/src/a.rs:1: the tag is written diverges(<id>): why",
         ),
-        ("COMPAT.md", "| `other` |", "crates/server/src/lib.rs:1: COMPAT.md has no row with `wait-longer`"),
+        ("COMPAT.md", "| other |", "crates/server/src/lib.rs:1: COMPAT.md has no row with `wait-longer`"),
+        ("crates/server/src/lib.rs", "", "COMPAT.md:1: no code says diverges(wait-longer)"),
         ("crates/server/src/a.rs", &long, "crates/server/src/a.rs: 601 lines, more than 600; split it"),
     ];
     for (path, text, problem) in cases {
