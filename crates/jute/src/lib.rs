@@ -1,4 +1,4 @@
-//! The vocabulary of wire and disk.
+//! The vocabulary of wire and disk; `FORMAT.md` beside this crate describes the encoding.
 //!
 //! * [`Reader`] and [`write`](mod@write): the Jute binary encoding, bounds-checked, without panics on input.
 //! * [`data`], [`proto`], [`quorum`], [`persistence`], [`txn`]: records generated from `jute-schemas/`.

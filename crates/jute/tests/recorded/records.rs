@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use jute::Record as _;
 use jute::any::{RECORDS, reencode, reencode_named};
-use jute::proto::{AuthPacket, ConnectRequest, DeleteContainerRequest, RequestHeader};
+use jute::proto::{AuthPacket, ConnectRequest, CreateRequest, DeleteContainerRequest, RequestHeader};
 use jute::quorum::QuorumPacket;
 use jute::{SessionId, Zxid};
 
-use super::{bytes, hex, lines};
+use super::{acl, bytes, hex, lines};
 
 const VECTORS: &str = include_str!("../vectors/records.txt");
 
@@ -52,4 +52,20 @@ fn fields_are_where_they_belong() {
     assert_eq!(AuthPacket::from_slice(&null_scheme), Ok(AuthPacket { auth_type: 0, scheme, auth }));
     let packet = QuorumPacket { packet_type: 5, zxid: Zxid(-1), data: None, authinfo: None };
     assert_eq!(QuorumPacket::from_slice(&vector("QuorumPacket", "null")), Ok(packet));
+}
+
+#[test]
+fn the_example_of_the_format_page() {
+    let page = include_str!("../../FORMAT.md");
+    let lines = page.lines().skip_while(|line| !line.contains("path \"/a\"") || line.starts_with("**"));
+    let is_byte = |word: &&str| word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words =
+        lines.take_while(|line| *line != "```").flat_map(|line| line.split_whitespace().take_while(is_byte));
+    let request = CreateRequest {
+        path: "/a".into(),
+        data: None,
+        acl: Some(acl().into_iter().take(1).collect()),
+        flags: 1,
+    };
+    assert_eq!(words.collect::<String>(), hex(&request.to_vec()));
 }
