@@ -1,0 +1,143 @@
+use alloc::{boxed::Box, vec::Vec};
+use core::str;
+
+use jute::data::StatPersisted;
+
+use crate::acl::AclId;
+
+/// Place of a znode in the arena.
+pub(crate) type NodeId = u32;
+
+/// No znode.
+pub(crate) const NONE: NodeId = NodeId::MAX;
+/// The root.
+pub(crate) const ROOT: NodeId = 0;
+
+/// Set in the length of the name when the data are null.
+const NULL_DATA: u32 = 1 << 31;
+
+/// A znode: 112 bytes and one allocation for name and data.
+///
+/// * Children are a doubly linked list through `first_child`, `previous` and `next`, the newest first.
+/// * The place of a deleted znode is linked into the free list through `next`.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(super) stat: StatPersisted,
+    pub(super) payload: Box<[u8]>,
+    pub(super) payload_shape: PayloadShape,
+    pub(super) parent: NodeId,
+    pub(super) first_child: NodeId,
+    pub(super) previous: NodeId,
+    pub(super) next: NodeId,
+    pub(super) child_count: u32,
+    pub(super) acl: AclId,
+    pub(super) digest: u32,
+}
+
+impl Node {
+    pub(super) fn new(
+        parent: NodeId,
+        name: &str,
+        data: Option<&[u8]>,
+        stat: StatPersisted,
+        acl: AclId,
+    ) -> Self {
+        let (payload, payload_shape) = PayloadShape::join(name, data);
+        Self {
+            stat,
+            payload,
+            payload_shape,
+            parent,
+            first_child: NONE,
+            previous: NONE,
+            next: NONE,
+            child_count: 0,
+            acl,
+            digest: 0,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.payload_shape.name(&self.payload)
+    }
+
+    pub(crate) fn data(&self) -> Option<&[u8]> {
+        self.payload_shape.data(&self.payload)
+    }
+
+    pub(crate) fn stat(&self) -> &StatPersisted {
+        &self.stat
+    }
+
+    pub(crate) fn acl(&self) -> AclId {
+        self.acl
+    }
+
+    pub(crate) fn child_count(&self) -> u32 {
+        self.child_count
+    }
+
+    pub(crate) fn digest(&self) -> u32 {
+        self.digest
+    }
+
+    /// What a walk follows: the first child and the next sibling.
+    pub(crate) fn walk_links(&self) -> (NodeId, NodeId) {
+        (self.first_child, self.next)
+    }
+
+    /// Replaces the data and returns the payload as it was.
+    pub(super) fn replace_data(&mut self, data: Option<&[u8]>) -> (Box<[u8]>, PayloadShape) {
+        let (payload, shape) = PayloadShape::join(self.name(), data);
+        let old = core::mem::replace(&mut self.payload, payload);
+        (old, core::mem::replace(&mut self.payload_shape, shape))
+    }
+}
+
+/// Where the name ends in an allocation that holds name and data, and whether the data are null.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PayloadShape(u32);
+
+impl PayloadShape {
+    fn join(name: &str, data: Option<&[u8]>) -> (Box<[u8]>, Self) {
+        let name_length = u32::try_from(name.len()).expect("invariant: a name is shorter than a frame");
+        let null = if data.is_none() { NULL_DATA } else { 0 };
+        let data = data.unwrap_or_default();
+        let mut payload = Vec::with_capacity(name.len() + data.len());
+        payload.extend_from_slice(name.as_bytes());
+        payload.extend_from_slice(data);
+        (payload.into_boxed_slice(), Self(name_length | null))
+    }
+
+    pub(crate) fn name(self, payload: &[u8]) -> &str {
+        let name = payload.get(..self.name_length()).unwrap_or_default();
+        str::from_utf8(name).expect("invariant: the name was a string")
+    }
+
+    pub(crate) fn data(self, payload: &[u8]) -> Option<&[u8]> {
+        (self.0 & NULL_DATA == 0).then(|| payload.get(self.name_length()..).unwrap_or_default())
+    }
+
+    fn name_length(self) -> usize {
+        (self.0 & !NULL_DATA) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_small() {
+        assert_eq!(size_of::<Node>(), 112);
+    }
+
+    #[test]
+    fn null_and_empty_data_differ() {
+        let mut node = Node::new(ROOT, "n", None, StatPersisted::default(), 0);
+        for data in [None, Some(&b""[..]), Some(b"xyz"), None] {
+            node.replace_data(data);
+            assert_eq!((node.name(), node.data()), ("n", data));
+        }
+    }
+}
