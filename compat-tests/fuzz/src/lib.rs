@@ -1,0 +1,39 @@
+//! Fuzz targets: plain functions over bytes, which panic when a promise is broken.
+//!
+//! libFuzzer drives them through the crate in `libfuzzer/` (`./run` does it all); `cargo test` replays the corpora in
+//! `corpus/<target>/`, so that what was found once stays found. The numbers are those of the project's list of targets.
+//!
+//! | target | promise |
+//! |---|---|
+//! | `client_port` (1) | frames and handshake come out the same however the bytes are cut |
+//! | `requests` (2) | what decodes, encodes to what decodes the same; memory in proportion to the input |
+//! | `payloads` (3) | the same for multi, setWatches, setWatches2, reconfig and the answer to multi |
+//! | `txns` (9) | the same for transactions of all types, with and without digest |
+
+mod client_port;
+mod heap;
+mod payloads;
+mod requests;
+mod txns;
+
+pub use client_port::client_port;
+pub use payloads::payloads;
+pub use requests::requests;
+pub use txns::txns;
+
+/// A target by its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// The name, which is also that of its corpus.
+    pub name: &'static str,
+    /// The function that takes the input.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "client_port", run: client_port },
+    Target { name: "requests", run: requests },
+    Target { name: "payloads", run: payloads },
+    Target { name: "txns", run: txns },
+];
