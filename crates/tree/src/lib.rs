@@ -20,6 +20,8 @@ pub mod path;
 pub mod quota;
 pub mod snapshot;
 mod state;
+#[cfg(test)]
+mod test_support;
 pub mod watches;
 
 pub use apply::{ApplyError, ApplyErrorKind, ClosedEphemeral, OpResult, TxnResult};

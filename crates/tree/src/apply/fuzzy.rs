@@ -12,7 +12,10 @@ impl State {
     ///
     /// A snapshot of the reference is taken while transactions go on. Replaying these over it converges: what cannot be
     /// done was done already or will be undone. Digests are neither compared nor recorded, and no watch fires.
+    ///
+    /// What lies below a znode that is deleted goes with it: it was created later and will be created again.
     // zk: FileTxnSnapLog.processTransaction, DataTree.processTxn
+    // diverges: the reference leaves znodes without a parent behind when it deletes one that has children
     pub fn apply_fuzzy(&mut self, record: &TxnRecord) -> Result<(), ApplyError> {
         self.arena_mut().forget_old_values();
         let header = &record.header;
@@ -48,7 +51,12 @@ impl State {
                 self.open_session(header.client_id, txn.time_out);
                 Ok(())
             }
-            Txn::CloseSession(txn) => self.apply_close_session(header, txn.as_ref(), &mut ignored).map(drop),
+            Txn::CloseSession(txn) => {
+                for path in txn.iter().flat_map(|txn| &txn.paths_to_delete) {
+                    self.remove_descendants(path);
+                }
+                self.apply_close_session(header, txn.as_ref(), &mut ignored).map(drop)
+            }
             Txn::Create(txn) => self.create_over(header, &Creation::of_create(OpCode::Create, txn)),
             Txn::Create2(txn) => self.create_over(header, &Creation::of_create(OpCode::Create2, txn)),
             Txn::CreateContainer(txn) => self.create_over(header, &Creation::of_container(txn)),

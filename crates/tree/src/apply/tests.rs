@@ -1,1 +1,5 @@
-
+mod effects;
+mod fuzzy;
+mod model;
+mod quotas;
+mod watch_order;

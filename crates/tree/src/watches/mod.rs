@@ -175,11 +175,12 @@ impl Watches {
     // zk: DataTree.removeCnxn
     pub fn remove_connection(&mut self, connection: ConnectionId) {
         let Some(connection) = self.connections.find(connection) else { return };
-        while let Some(entry) = self.connections.get(connection).first {
+        // A listed connection stays in the table while its watches go one by one.
+        self.connections.get_mut(connection).is_listed = true;
+        let mut next = self.connections.get(connection).first;
+        while let Some(entry) = next {
+            next = self.entries.next_of_connection(entry);
             self.change(entry, Flags::NONE);
-            if self.connections.get(connection).first.is_none() {
-                break;
-            }
         }
         self.connections.remove(connection);
     }
