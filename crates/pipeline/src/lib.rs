@@ -13,9 +13,14 @@
 
 extern crate alloc;
 
+pub mod auth;
+pub mod changes;
 pub mod connection;
 mod create_mode;
+pub mod event;
 pub mod outbox;
+pub mod prepare;
+pub mod reply;
 pub mod request;
 pub mod sessions;
 pub mod settings;

@@ -2,13 +2,15 @@
 
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 
+use tree::{StateSettings, acl::AclSettings};
+
 /// Default of `jute.maxbuffer`.
 pub const JUTE_MAX_BUFFER_DEFAULT: usize = 0xf_ffff;
 
 /// Settings of the pipeline, checked and complete; shared as an `Arc`.
 ///
 /// `Default` is what the reference does without any setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PipelineSettings {
     /// High byte of the session ids that we give out.
     // zk: ZooKeeperServer.createSessionTracker: a standalone server is 1 whatever its myid
@@ -25,8 +27,8 @@ pub struct PipelineSettings {
     pub emulate_353_ttl: bool,
     /// `enforceQuota`.
     pub enforce_quota: bool,
-    /// `skipACL`.
-    pub skip_acl: bool,
+    /// `skipACL`, and which schemes exist: `ip`, `digest` unless it is off, and what `authProvider.*` names.
+    pub acl: AclSettings,
     /// `zookeeper.closeSessionTxn.enabled`: the txn that closes a session lists its ephemerals.
     pub close_session_txn: bool,
     /// `zookeeper.digest.enabled`.
@@ -37,7 +39,7 @@ pub struct PipelineSettings {
     pub jute_max_buffer: usize,
     /// `zookeeper.jute.maxbuffer.extrasize`: slack for fields and for records of the log.
     pub jute_extra: usize,
-    /// Who may be whom.
+    /// What the schemes check.
     pub auth: AuthSettings,
     /// `zookeeper.watchManagerName` is the optimized one, which knows no persistent watches.
     pub watch_manager_optimized: bool,
@@ -77,21 +79,15 @@ pub struct ContainerSettings {
     pub max_never_used_interval_ms: i64,
 }
 
-/// Authentication and the schemes of access control lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the schemes check when a client shows credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuthSettings {
-    /// Scheme `digest` is there: `zookeeper.DigestAuthenticationProvider.enabled`.
-    pub digest_enabled: bool,
     /// `zookeeper.DigestAuthenticationProvider.digestAlg`.
     pub digest_algorithm: DigestAlgorithm,
     /// `zookeeper.DigestAuthenticationProvider.superDigest`.
     pub super_digest: Option<String>,
-    /// Scheme `ensemble` is there (an `authProvider.*` names its class).
-    pub ensemble_enabled: bool,
     /// `zookeeper.ensembleAuthName`, split at commas and trimmed.
     pub ensemble_names: Option<BTreeSet<String>>,
-    /// Scheme `key`, the sample of the reference, is there (an `authProvider.*` names its class).
-    pub key_enabled: bool,
     /// `enforce.auth.schemes` when `enforce.auth.enabled`.
     pub enforce: Option<Vec<String>>,
 }
@@ -162,6 +158,15 @@ impl PipelineSettings {
         self.jute_max_buffer.saturating_add(self.jute_extra)
     }
 
+    /// The settings of the state.
+    pub fn state(&self) -> StateSettings {
+        StateSettings {
+            digest_enabled: self.digest_enabled,
+            extended_types_enabled: self.extended_types,
+            emulate_353_ttl: self.emulate_353_ttl,
+        }
+    }
+
     /// The timeout that a session gets when a client asks for `timeout_ms`.
     // zk: ZooKeeperServer.processConnectRequest: the lower bound first, then the upper
     pub fn negotiate_timeout(&self, timeout_ms: i32) -> i32 {
@@ -180,7 +185,7 @@ impl Default for PipelineSettings {
             extended_types: false,
             emulate_353_ttl: false,
             enforce_quota: false,
-            skip_acl: false,
+            acl: AclSettings::with_default_providers(),
             close_session_txn: true,
             digest_enabled: true,
             reconfig_enabled: false,
@@ -208,20 +213,6 @@ impl Default for LargeRequestSettings {
 impl Default for ContainerSettings {
     fn default() -> Self {
         Self { check_interval_ms: 60_000, max_per_minute: 10_000, max_never_used_interval_ms: 0 }
-    }
-}
-
-impl Default for AuthSettings {
-    fn default() -> Self {
-        Self {
-            digest_enabled: true,
-            digest_algorithm: DigestAlgorithm::Sha1,
-            super_digest: None,
-            ensemble_enabled: false,
-            ensemble_names: None,
-            key_enabled: false,
-            enforce: None,
-        }
     }
 }
 

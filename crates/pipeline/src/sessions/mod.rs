@@ -14,5 +14,6 @@ mod tracker;
 
 pub use expiry::ExpiryQueue;
 pub use ids::SessionIds;
+pub(crate) use password::same_bytes;
 pub use password::{PASSWORD_LEN, is_password_of, password};
 pub use tracker::{Owner, SessionReport, SessionTracker};

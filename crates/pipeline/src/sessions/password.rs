@@ -30,7 +30,7 @@ pub fn is_password_of(session: SessionId, shown: &[u8]) -> bool {
 }
 
 /// Equality whose time depends on the lengths only.
-fn same_bytes(ours: &[u8], theirs: &[u8]) -> bool {
+pub(crate) fn same_bytes(ours: &[u8], theirs: &[u8]) -> bool {
     let difference = ours.iter().zip(theirs).fold(0, |all, (a, b)| all | (a ^ b));
     ours.len() == theirs.len() && core::hint::black_box(difference) == 0
 }

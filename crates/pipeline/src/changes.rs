@@ -1,0 +1,311 @@
+//! What is prepared but not yet applied, on top of the applied state.
+//!
+//! * A record holds a znode exactly as applying will leave it, the digest included.
+//! * A record leaves when a step sees that the state has reached its zxid, never earlier.
+//! * Preparing reads znodes only through [`View`]; so steps of a batch and the same steps one by one decide the same.
+// zk: ZooKeeperServer.outstandingChanges, outstandingChangesForPath
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use jute::data::{Acl, StatPersisted};
+use jute::{SessionId, Zxid};
+use tree::{State, digest};
+
+/// A znode as it will be.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The stat as it is stored.
+    pub stat: StatPersisted,
+    /// Number of children.
+    pub child_count: usize,
+    /// Who may do what.
+    pub acl: Arc<[Acl]>,
+    /// The data.
+    pub data: Data,
+}
+
+/// Data of a znode under change.
+#[derive(Debug, Clone)]
+pub enum Data {
+    /// What the state has; no transaction under way changes it.
+    Applied,
+    /// What a transaction under way writes; null and empty differ.
+    New(Option<Bytes>),
+}
+
+/// What transactions under way change.
+///
+/// * `log` is in the order of zxids and holds what each change replaced, so that a failed multi leaves no trace.
+/// * `tree_digest` is the digest after the last change of `log`, `None` exactly when that is empty.
+/// * `ephemeral_bytes` counts for each session in it all its ephemerals, applied or not.
+#[derive(Debug, Default)]
+pub struct ChangesInFlight {
+    records: BTreeMap<Arc<str>, Record>,
+    log: VecDeque<Logged>,
+    tree_digest: Option<i64>,
+    ephemeral_bytes: BTreeMap<SessionId, usize>,
+}
+
+/// The applied state with the changes on top.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    changes: &'a ChangesInFlight,
+    state: &'a State,
+}
+
+#[derive(Debug, Clone)]
+struct Record {
+    zxid: Zxid,
+    /// `None` when the znode is deleted.
+    node: Option<Arc<Node>>,
+    node_digest: i64,
+}
+
+#[derive(Debug)]
+struct Logged {
+    zxid: Zxid,
+    path: Arc<str>,
+    replaced: Option<Record>,
+    /// Owner of the znode before.
+    owner_before: i64,
+    digest_before: i64,
+}
+
+impl ChangesInFlight {
+    /// The state as it will be.
+    pub fn view<'a>(&'a self, state: &'a State) -> View<'a> {
+        View { changes: self, state }
+    }
+
+    /// Forgets what the state has reached.
+    // zk: ZooKeeperServer.processTxn
+    pub fn retire(&mut self, applied: Zxid) {
+        while self.log.front().is_some_and(|entry| entry.zxid <= applied) {
+            let Some(entry) = self.log.pop_front() else { break };
+            if self.records.get(&entry.path).is_some_and(|record| record.zxid == entry.zxid) {
+                self.records.remove(&entry.path);
+            }
+        }
+        if self.log.is_empty() {
+            self.tree_digest = None;
+        }
+    }
+
+    /// Records that the transaction leaves the znode so, or deletes it.
+    pub fn put(&mut self, state: &State, zxid: Zxid, path: &str, node: Option<Node>) {
+        let path = canonical(path);
+        let before = self.view(state);
+        let old = before.node(path);
+        let digest_before = before.tree_digest();
+        let old_digest = before.node_digest(path);
+        let new_digest = node.as_ref().map_or(0, |node| before.digest_of(path, node));
+        let owner_before = owner_of(old.as_deref());
+        self.account(path, owner_before, owner_of(node.as_ref()));
+
+        let key: Arc<str> = path.into();
+        let record = Record { zxid, node: node.map(Arc::new), node_digest: new_digest };
+        let replaced = self.records.insert(Arc::clone(&key), record);
+        self.log.push_back(Logged { zxid, path: key, replaced, owner_before, digest_before });
+        self.tree_digest = Some(digest_before.wrapping_sub(old_digest).wrapping_add(new_digest));
+    }
+
+    /// Undoes all that this transaction, the last one, recorded.
+    // zk: PrepRequestProcessor.rollbackPendingChanges
+    pub fn roll_back(&mut self, zxid: Zxid) {
+        while self.log.back().is_some_and(|entry| entry.zxid == zxid) {
+            let Some(entry) = self.log.pop_back() else { break };
+            let Logged { path, replaced, owner_before, digest_before, .. } = entry;
+            let undone = match replaced {
+                Some(record) => self.records.insert(Arc::clone(&path), record),
+                None => self.records.remove(&path),
+            };
+            let owner_after = owner_of(undone.as_ref().and_then(|record| record.node.as_deref()));
+            self.account(&path, owner_after, owner_before);
+            self.tree_digest = Some(digest_before);
+        }
+        if self.log.is_empty() {
+            self.tree_digest = None;
+        }
+    }
+
+    /// Number of changes under way.
+    pub fn len(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.log.is_empty()
+    }
+
+    /// Bytes that the ephemerals of a session take in the transaction that closes it.
+    pub fn ephemeral_bytes(&mut self, state: &State, session: SessionId) -> usize {
+        if let Some(bytes) = self.ephemeral_bytes.get(&session) {
+            return *bytes;
+        }
+        let bytes = self.view(state).ephemerals(session).iter().map(|path| listed_bytes(path)).sum();
+        self.ephemeral_bytes.insert(session, bytes);
+        bytes
+    }
+
+    /// Forgets the count of a session that ends.
+    pub fn forget_session(&mut self, session: SessionId) {
+        self.ephemeral_bytes.remove(&session);
+    }
+
+    fn account(&mut self, path: &str, before: i64, after: i64) {
+        if before == after {
+            return;
+        }
+        if let Some(bytes) = self.ephemeral_bytes.get_mut(&SessionId(before)) {
+            *bytes = bytes.saturating_sub(listed_bytes(path));
+        }
+        if let Some(bytes) = self.ephemeral_bytes.get_mut(&SessionId(after)) {
+            *bytes += listed_bytes(path);
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// The znode, if there will be one.
+    pub fn node(&self, path: &str) -> Option<Arc<Node>> {
+        let path = canonical(path);
+        match self.changes.records.get(path) {
+            Some(record) => record.node.clone(),
+            None => self.applied(path).map(Arc::new),
+        }
+    }
+
+    /// Whether there will be a znode.
+    pub fn exists(&self, path: &str) -> bool {
+        let path = canonical(path);
+        match self.changes.records.get(path) {
+            Some(record) => record.node.is_some(),
+            None => self.state.node(path).is_some(),
+        }
+    }
+
+    /// The digest of the tree after all changes.
+    // zk: PrepRequestProcessor.getCurrentTreeDigest
+    pub fn tree_digest(&self) -> i64 {
+        self.changes.tree_digest.unwrap_or_else(|| self.state.digest())
+    }
+
+    /// Paths of the ephemerals that the session will have, in order.
+    pub fn ephemerals(&self, session: SessionId) -> BTreeSet<String> {
+        let mut paths: BTreeSet<String> = self.state.ephemerals(session).collect();
+        for (path, record) in &self.changes.records {
+            match &record.node {
+                Some(node) if node.stat.ephemeral_owner == session.0 => paths.insert(String::from(&**path)),
+                Some(_) | None => paths.remove(&**path),
+            };
+        }
+        paths
+    }
+
+    /// Number of znodes and bytes of data at and below a path.
+    pub fn usage(&self, prefix: &str) -> Usage {
+        let mut usage = Usage::default();
+        let mut waiting = Vec::from([String::from(prefix)]);
+        while let Some(path) = waiting.pop() {
+            if let Some(node) = self.state.node(&path) {
+                usage.add(node.data());
+                waiting.extend(node.children().map(|name| alloc::format!("{path}/{name}")));
+            }
+        }
+        for (path, record) in &self.changes.records {
+            if is_at_or_below(path, prefix) {
+                if let Some(applied) = self.state.node(path) {
+                    usage.take_away(applied.data());
+                }
+                if let Some(node) = &record.node {
+                    usage.add(self.data(path, node));
+                }
+            }
+        }
+        usage
+    }
+
+    /// The data of a znode that came from this view, or is about to be put on top of it.
+    pub fn data<'n>(&self, path: &str, node: &'n Node) -> Option<&'n [u8]>
+    where
+        'a: 'n,
+    {
+        match &node.data {
+            Data::New(data) => data.as_deref(),
+            Data::Applied => self.state.node(path)?.data(),
+        }
+    }
+
+    fn applied(&self, path: &str) -> Option<Node> {
+        let node = self.state.node(path)?;
+        Some(Node {
+            stat: *node.stat_persisted(),
+            child_count: node.child_count(),
+            acl: Arc::clone(node.acl_arc()),
+            data: Data::Applied,
+        })
+    }
+
+    fn node_digest(&self, path: &str) -> i64 {
+        match self.changes.records.get(path) {
+            Some(record) => record.node_digest,
+            None => self.state.node(path).map_or(0, |node| node.digest()),
+        }
+    }
+
+    fn digest_of(&self, path: &str, node: &Node) -> i64 {
+        match self.state.settings().digest_enabled {
+            true => digest::of_node(path, self.data(path, node), &node.stat),
+            false => 0,
+        }
+    }
+}
+
+/// Znodes and bytes of data in a part of the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Number of znodes.
+    pub count: i64,
+    /// Bytes of their data.
+    pub bytes: i64,
+}
+
+impl Usage {
+    fn add(&mut self, data: Option<&[u8]>) {
+        self.count += 1;
+        self.bytes += data_len(data);
+    }
+
+    fn take_away(&mut self, data: Option<&[u8]>) {
+        self.count -= 1;
+        self.bytes -= data_len(data);
+    }
+}
+
+/// Length of data; null has none.
+pub fn data_len(data: Option<&[u8]>) -> i64 {
+    i64::try_from(data.map_or(0, <[u8]>::len)).unwrap_or(i64::MAX)
+}
+
+/// Bytes that a path takes in a list of paths.
+pub fn listed_bytes(path: &str) -> usize {
+    size_of::<i32>() + path.len()
+}
+
+/// The root has two names; one is enough for the records.
+fn canonical(path: &str) -> &str {
+    if path == "/" { "" } else { path }
+}
+
+fn is_at_or_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn owner_of(node: Option<&Node>) -> i64 {
+    node.map_or(0, |node| node.stat.ephemeral_owner)
+}

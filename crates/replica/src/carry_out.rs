@@ -1,0 +1,189 @@
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use jute::{ErrorCode, OpCode, Record, SessionId, TxnRecord, Zxid, proto};
+use pipeline::event::ConnectionId;
+use pipeline::outbox::{Answered, CloseReason, OP_NONE, Opened, Outbox, last_op_name};
+use pipeline::reply::{self, Ending};
+use pipeline::sessions::password;
+use pipeline::time::Millis;
+use tree::{DigestMismatch, OpResult, State, Trigger, Watches};
+
+use crate::{Effect, HaltReason, LocalReply, Origin};
+
+/// The outboxes of all connections.
+pub trait Outboxes {
+    /// Runs `f` on the outbox of a connection; false when the connection is gone.
+    fn with(&mut self, connection: ConnectionId, f: impl FnOnce(&mut Outbox)) -> bool;
+}
+
+/// What a call of [`carry_out`] did, for metrics, logs and the process.
+#[derive(Debug, Default)]
+pub struct CarryReport {
+    /// Number of transactions applied.
+    pub applied: u64,
+    /// Watchers of data that were told, before the look at the ACL.
+    pub data_watches_fired: usize,
+    /// Watchers of children that were told, before the look at the ACL.
+    pub child_watches_fired: usize,
+    /// Transactions whose digest is not that of the tree after them.
+    pub digest_mismatches: Vec<(Zxid, DigestMismatch)>,
+    /// Connections whose outbox changed; may name one twice.
+    pub touched: Vec<ConnectionId>,
+    /// A committed transaction could not be applied: the state is of no further use, the process ends.
+    pub halt: Option<HaltReason>,
+}
+
+/// Carries out what concerns state, watches and clients, in order; leaves the rest for the caller.
+///
+/// * Events of a transaction stand in an outbox before its reply, and both before whatever a later transaction adds.
+/// * After a transaction that cannot be applied nothing more is carried out.
+// zk: FinalRequestProcessor.processRequest
+pub fn carry_out(
+    now: Millis,
+    state: &mut State,
+    watches: &mut Watches,
+    effects: &mut Vec<Effect>,
+    outboxes: &mut impl Outboxes,
+    report: &mut CarryReport,
+) {
+    let mut carrier =
+        Carrier { now, state, watches, outboxes, report, triggers: Vec::new(), told: Vec::new() };
+    effects.retain(|effect| {
+        if carrier.report.halt.is_some() {
+            return true;
+        }
+        match effect {
+            Effect::Apply { record, origin } => carrier.apply(record, *origin),
+            Effect::Reply { origin, what } => carrier.reply(origin, what),
+            Effect::RefuseSession { connection } => carrier.to(*connection, |outbox| outbox.refuse(false)),
+            Effect::OpenSession { connection, session, timeout_ms } => {
+                carrier.open(*connection, *session, *timeout_ms);
+            }
+            Effect::Close { connection, why } => carrier.to(*connection, |outbox| outbox.close(*why)),
+            Effect::Append { .. } | Effect::Note { .. } | Effect::Halt { .. } | Effect::Stopped => {
+                return true;
+            }
+        }
+        false
+    });
+}
+
+struct Carrier<'a, O> {
+    now: Millis,
+    state: &'a mut State,
+    watches: &'a mut Watches,
+    outboxes: &'a mut O,
+    report: &'a mut CarryReport,
+    triggers: Vec<Trigger>,
+    told: Vec<ConnectionId>,
+}
+
+impl<O: Outboxes> Carrier<'_, O> {
+    fn apply(&mut self, record: &TxnRecord, origin: Option<Origin>) {
+        let zxid = record.header.zxid;
+        self.triggers.clear();
+        let applied = match self.state.apply(record, &mut self.triggers) {
+            Ok(applied) => applied,
+            Err(error) => {
+                self.report.halt = Some(HaltReason::Apply { zxid, what: error.to_string() });
+                return;
+            }
+        };
+        self.report.applied += 1;
+        self.report.digest_mismatches.extend(applied.digest_mismatch.map(|mismatch| (zxid, mismatch)));
+        self.fire();
+        if let Some(origin) = origin {
+            self.end(&origin, record.header.client_id, &applied.result);
+        }
+    }
+
+    fn fire(&mut self) {
+        for trigger in core::mem::take(&mut self.triggers) {
+            let mut told = core::mem::take(&mut self.told);
+            let fired = self.watches.fire(&trigger, &mut told);
+            self.report.data_watches_fired += fired.data;
+            self.report.child_watches_fired += fired.children;
+            for connection in told.drain(..) {
+                self.to(connection, |outbox| {
+                    outbox.event(trigger.kind, &trigger.path, trigger.zxid, Some(&trigger.acl))
+                });
+            }
+            self.told = told;
+        }
+    }
+
+    /// The reply to a request, or handshake, that became a transaction.
+    fn end(&mut self, origin: &Origin, session: SessionId, result: &OpResult) {
+        let zxid = self.state.last_processed_zxid();
+        match (reply::ending(result), origin.opens) {
+            (Ending::Moved, _) => self.to(origin.connection, |outbox| {
+                outbox.complete_one();
+                outbox.close(CloseReason::SessionMoved);
+            }),
+            (Ending::Reply(0), Some(opening)) => {
+                if !opening.is_handshake {
+                    self.answered(origin, zxid, last_op_name(origin.op));
+                    self.to(origin.connection, Outbox::complete_one);
+                }
+                self.open(origin.connection, session, opening.timeout_ms);
+            }
+            (Ending::Reply(err), _) => {
+                let op =
+                    if matches!(result, OpResult::Error { .. }) { OP_NONE } else { last_op_name(origin.op) };
+                self.answered(origin, zxid, op);
+                let header = proto::ReplyHeader { xid: origin.xid, zxid, err };
+                self.to(origin.connection, |outbox| {
+                    outbox.reply(header, |out| reply::encode_body(result, out));
+                    outbox.complete_one();
+                });
+                self.close_after(origin, err);
+            }
+        }
+    }
+
+    /// Closing a session closes the connection behind the reply.
+    fn close_after(&mut self, origin: &Origin, err: i32) {
+        if origin.op == OpCode::CloseSession && err == ErrorCode::Ok.code() {
+            self.to(origin.connection, |outbox| outbox.close(CloseReason::SessionClosed));
+        }
+    }
+
+    /// A reply without a transaction.
+    fn reply(&mut self, origin: &Origin, what: &LocalReply) {
+        let zxid = self.state.last_processed_zxid();
+        match what {
+            LocalReply::Sync { path } => {
+                self.answered(origin, zxid, last_op_name(OpCode::Sync));
+                let header = proto::ReplyHeader { xid: origin.xid, zxid, err: ErrorCode::Ok.code() };
+                let body = proto::SyncResponse { path: path.clone() };
+                self.to(origin.connection, |outbox| outbox.reply(header, |out| body.encode(out)));
+            }
+            LocalReply::Error(ErrorCode::SessionMoved) => {
+                self.to(origin.connection, |outbox| outbox.close(CloseReason::SessionMoved));
+            }
+            LocalReply::Error(code) => {
+                self.answered(origin, zxid, OP_NONE);
+                self.to(origin.connection, |outbox| outbox.reply_code(origin.xid, zxid, *code));
+            }
+            LocalReply::Dropped => {}
+        }
+        self.to(origin.connection, Outbox::complete_one);
+    }
+
+    fn answered(&mut self, origin: &Origin, zxid: Zxid, op: &'static str) {
+        let answered = Answered { xid: origin.xid, zxid, op, received: origin.received, now: self.now };
+        self.to(origin.connection, |outbox| outbox.answered(answered));
+    }
+
+    fn open(&mut self, connection: ConnectionId, session: SessionId, timeout_ms: i32) {
+        let opened = Opened { session, timeout_ms };
+        self.to(connection, |outbox| outbox.connected(opened, &password(session), false));
+    }
+
+    fn to(&mut self, connection: ConnectionId, f: impl FnOnce(&mut Outbox)) {
+        if self.outboxes.with(connection, f) && self.report.touched.last() != Some(&connection) {
+            self.report.touched.push(connection);
+        }
+    }
+}

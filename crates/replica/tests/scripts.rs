@@ -1,0 +1,360 @@
+//! Scripts: what a client and the log see of each behaviour, one file per behaviour.
+//!
+//! A file is a list of blocks: commands, `---`, what they bring about, an empty line. `UPDATE_GOLDENFILES=1` writes
+//! what comes out into the files; read the difference before you keep it.
+//!
+//! Whatever a command appends is durable at once, unless a block says `hold`; then `sync` says when.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jute::data::{Acl, Id};
+use jute::multi::{MultiOp, MultiRequest};
+use jute::{OpCode, Reader, Record, SessionId, proto, txn};
+use pipeline::outbox::Outbox;
+use pipeline::request::Request;
+use pipeline::settings::PipelineSettings;
+use pipeline::time::Millis;
+use rookeeper_replica::{ConnectionId, Event};
+use world::{World, show};
+
+#[test]
+fn scripts() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).expect("scripts").map(|entry| entry.expect("entry").path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let wrong: Vec<String> = files.iter().filter_map(|file| check(file)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Runs one file; what differs, if anything.
+fn check(file: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(file).expect("script");
+    let mut script = Script::default();
+    let mut output = Vec::new();
+    for block in text.trim_end().split("\n\n") {
+        let commands = block.split_once("\n---").map_or(block, |(commands, _)| commands);
+        output.push(format!("{commands}\n---\n{}", script.run(commands)).trim_end().to_string());
+    }
+    let output = output.join("\n\n") + "\n";
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        std::fs::write(file, &output).expect("write script");
+        return None;
+    }
+    (output != text).then(|| format!("{}: got\n{output}", file.display()))
+}
+
+#[derive(Default)]
+struct Script {
+    settings: PipelineSettings,
+    world: Option<World>,
+    connections: BTreeMap<String, Client>,
+    hold: bool,
+}
+
+#[derive(Default)]
+struct Client {
+    id: u64,
+    xid: i32,
+    identities: Vec<Id>,
+    /// What each request was, to read its reply.
+    asked: BTreeMap<i32, OpCode>,
+    is_closed: bool,
+    awaits_handshake: bool,
+}
+
+impl Script {
+    fn run(&mut self, commands: &str) -> String {
+        self.hold = false;
+        let mut lines = Vec::new();
+        for command in commands.lines().filter(|line| !line.starts_with('#')) {
+            self.command(command);
+            lines.extend(self.carry_out());
+        }
+        lines.join("\n")
+    }
+
+    fn world(&mut self) -> &mut World {
+        let settings = self.settings.clone();
+        self.world.get_or_insert_with(|| World::new(settings))
+    }
+
+    fn carry_out(&mut self) -> Vec<String> {
+        let Some(world) = &mut self.world else { return Vec::new() };
+        let effects = if self.hold { world.carry_out() } else { world.settle() };
+        let mut lines: Vec<String> = effects.iter().filter_map(show::effect).collect();
+        for (name, client) in &mut self.connections {
+            let id = ConnectionId(client.id);
+            let Some(outbox) = world.boxes.0.get_mut(&id) else { continue };
+            lines.extend(frames(client, outbox).into_iter().map(|frame| format!("{name} <- {frame}")));
+            if let Some(why) = outbox.closed()
+                && !std::mem::replace(&mut client.is_closed, true)
+            {
+                lines.push(format!("{name} closed: {why}"));
+            }
+        }
+        lines
+    }
+
+    fn command(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let word = |index: usize| words.get(index).copied().unwrap_or_default();
+        match word(0) {
+            "set-up" => self.set_up(word(1), word(2)),
+            "hold" => self.hold = true,
+            "sync-log" => self.world().sync_log(),
+            "wait" => {
+                let ms: u64 = number(word(1));
+                let world = self.world();
+                world.now = world.now.plus(ms);
+            }
+            "tick" => {
+                let world = self.world();
+                world.now = world.now.plus(number(word(1)));
+                let wall_ms = world.wall_ms();
+                world.step(Event::Tick { wall_ms });
+            }
+            "deadline" => {
+                let world = self.world();
+                world.now = world.now.max(world.replica.next_deadline().unwrap_or(Millis(0)));
+                let wall_ms = world.wall_ms();
+                world.step(Event::Deadline { wall_ms });
+            }
+            "containers" => {
+                let wall_ms = self.world().wall_ms();
+                self.world().step(Event::ContainerCheck { wall_ms });
+            }
+            "shutdown" => self.world().step(Event::Shutdown),
+            "connect" => self.connect(word(1), number(word(2))),
+            "reopen" => self.reopen(word(1), word(2), number(word(3)), word(4) != "wrong-password"),
+            "lose" => {
+                let connection = self.id_of(word(1));
+                self.world().boxes.0.remove(&connection);
+                self.world().step(Event::ConnectionLost { connection });
+            }
+            "heard" => {
+                let connection = self.id_of(word(1));
+                let sessions = self.world().sessions.get(&connection).copied().into_iter().collect();
+                self.world().step(Event::Heard { sessions });
+            }
+            "am" => {
+                let id = identity(word(2));
+                self.connections.get_mut(word(1)).expect("a connection").identities.push(id);
+            }
+            name => {
+                let (name, rest) = (name.to_string(), line.split_once(' ').map_or("", |(_, rest)| rest));
+                let request = request(rest).unwrap_or_else(|| unreadable(line));
+                self.request(&name, request);
+            }
+        }
+    }
+
+    fn set_up(&mut self, key: &str, value: &str) {
+        let settings = &mut self.settings;
+        match key {
+            "extended-types" => settings.extended_types = value == "on",
+            "enforce-quota" => settings.enforce_quota = value == "on",
+            "skip-acl" => settings.acl.skip_acl = value == "on",
+            "reconfig" => settings.reconfig_enabled = value == "on",
+            "close-session-txn" => settings.close_session_txn = value == "on",
+            "jute-max-buffer" => (settings.jute_max_buffer, settings.jute_extra) = (number(value), 0),
+            "max-never-used-ms" => settings.containers.max_never_used_interval_ms = number(value),
+            "containers-per-minute" => settings.containers.max_per_minute = number(value),
+            _ => unreadable(key),
+        }
+    }
+
+    fn id_of(&self, name: &str) -> ConnectionId {
+        ConnectionId(self.connections.get(name).expect("a connection").id)
+    }
+
+    fn add(&mut self, name: &str) -> ConnectionId {
+        let id = u64::try_from(self.connections.len()).expect("few") + 1;
+        let client = Client { id, awaits_handshake: true, ..Client::default() };
+        self.connections.insert(name.into(), client);
+        let settings = Arc::new(self.settings.clone());
+        self.world().open(ConnectionId(id), &settings);
+        ConnectionId(id)
+    }
+
+    fn connect(&mut self, name: &str, timeout_ms: i32) {
+        let connection = self.add(name);
+        let wall_ms = self.world().wall_ms();
+        self.world().step(Event::NewSession { connection, timeout_ms, wall_ms });
+    }
+
+    fn reopen(&mut self, name: &str, older: &str, timeout_ms: i32, is_right: bool) {
+        let older = self.id_of(older);
+        let connection = self.add(name);
+        let world = self.world();
+        let session = world.sessions.get(&older).copied().unwrap_or(SessionId(0x77));
+        let password = pipeline::sessions::password(session);
+        let password = if is_right { password.to_vec() } else { vec![0; 16] };
+        let wall_ms = world.wall_ms();
+        world.step(Event::ReopenSession { connection, session, password, timeout_ms, wall_ms });
+    }
+
+    fn request(&mut self, name: &str, request: Request) {
+        let client = self.connections.get_mut(name).expect("a connection");
+        client.xid += 1;
+        client.asked.insert(client.xid, request.op_code());
+        if matches!(request, Request::CreateSession(_)) {
+            client.awaits_handshake = true;
+        }
+        let (id, xid, identities) = (ConnectionId(client.id), client.xid, client.identities.clone());
+        let event = self.world().request(id, xid, request, &identities);
+        self.world().step(event);
+    }
+}
+
+/// The frames that wait for a client.
+fn frames(client: &mut Client, outbox: &mut Outbox) -> Vec<String> {
+    let bytes = outbox.take_bytes();
+    let mut reader = Reader::from_slice(&bytes);
+    let mut frames = Vec::new();
+    while !reader.is_empty() {
+        let frame = reader.buffer().expect("a frame").expect("a frame");
+        let mut frame = Reader::from_slice(&frame);
+        if std::mem::take(&mut client.awaits_handshake) {
+            let reply = proto::ConnectResponse::decode(&mut frame).expect("a handshake");
+            frames.push(format!("session={} timeout={}", reply.session_id, reply.time_out));
+            continue;
+        }
+        let header = proto::ReplyHeader::decode(&mut frame).expect("a header");
+        let op = client.asked.remove(&header.xid).expect("a reply to a request");
+        frames.push(show::reply(&header, op, &mut frame));
+    }
+    frames
+}
+
+/// `create /path data=… acl=… flags=…` and so on; several joined by ` ; ` are a multi.
+fn request(text: &str) -> Option<Request> {
+    if let Some(ops) = text.strip_prefix("multi") {
+        let ops: Option<Vec<MultiOp>> =
+            ops.split(';').map(str::trim).filter(|op| !op.is_empty()).map(part).collect();
+        return Some(Request::Multi(MultiRequest { ops: ops? }));
+    }
+    let arguments = Arguments::of(text);
+    let path = arguments.path();
+    Some(match arguments.op {
+        "create" => Request::Create(arguments.create()),
+        "create2" => Request::Create2(arguments.create()),
+        "createContainer" => Request::CreateContainer(arguments.create()),
+        "createTTL" => Request::CreateTtl(arguments.create_ttl()),
+        "delete" => Request::Delete(proto::DeleteRequest { path, version: arguments.version() }),
+        "deleteContainer" => Request::DeleteContainer(proto::DeleteContainerRequest { path }),
+        "setData" => Request::SetData(arguments.set_data()),
+        "setACL" => {
+            Request::SetAcl(proto::SetACLRequest { path, acl: arguments.acl(), version: arguments.version() })
+        }
+        "sync" => Request::Sync(proto::SyncRequest { path }),
+        "reconfig" => Request::Reconfig(proto::ReconfigRequest {
+            joining_servers: None,
+            leaving_servers: None,
+            new_members: Some("server.1=a:1:2;3".into()),
+            cur_config_id: -1,
+        }),
+        "closeSession" => Request::CloseSession,
+        "createSession" => {
+            Request::CreateSession(txn::CreateSessionTxn { time_out: number(arguments.value("timeout")?) })
+        }
+        "ping" => Request::Ping,
+        _ => return None,
+    })
+}
+
+fn part(text: &str) -> Option<MultiOp> {
+    let arguments = Arguments::of(text);
+    let path = arguments.path();
+    Some(match arguments.op {
+        "create" => MultiOp::Create(arguments.create()),
+        "create2" => MultiOp::Create2(arguments.create()),
+        "createContainer" => MultiOp::CreateContainer(arguments.create()),
+        "createTTL" => MultiOp::CreateTtl(arguments.create_ttl()),
+        "delete" => MultiOp::Delete(proto::DeleteRequest { path, version: arguments.version() }),
+        "setData" => MultiOp::SetData(arguments.set_data()),
+        "check" => MultiOp::Check(proto::CheckVersionRequest { path, version: arguments.version() }),
+        "getData" => MultiOp::GetData(proto::GetDataRequest { path, watch: false }),
+        _ => return None,
+    })
+}
+
+struct Arguments<'a> {
+    op: &'a str,
+    path: &'a str,
+    values: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Arguments<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut words = text.split_whitespace();
+        let op = words.next().unwrap_or_default();
+        let (values, rest): (Vec<_>, Vec<_>) = words.partition(|word| word.contains('='));
+        let values = values.into_iter().filter_map(|word| word.split_once('=')).collect();
+        Self { op, path: rest.first().copied().unwrap_or_default(), values }
+    }
+
+    fn value(&self, key: &str) -> Option<&'a str> {
+        self.values.get(key).copied()
+    }
+
+    fn path(&self) -> String {
+        // An empty path cannot be a word.
+        self.path.trim_matches('"').replace("\\0", "\0")
+    }
+
+    fn version(&self) -> i32 {
+        self.value("version").map_or(-1, number)
+    }
+
+    fn data(&self) -> Option<bytes::Bytes> {
+        self.value("data").map(|data| bytes::Bytes::copy_from_slice(data.as_bytes()))
+    }
+
+    /// Open unless it is given; `null` and `none` are what they say.
+    fn acl(&self) -> Option<Vec<Acl>> {
+        let entry = |text: &str| {
+            let (perms, id) = text.split_once(':').expect("perms:scheme:id");
+            Acl { perms: number(perms), id: identity(id) }
+        };
+        match self.value("acl") {
+            None => Some(tree::acl::open()),
+            Some("null") => None,
+            Some("none") => Some(Vec::new()),
+            Some(list) => Some(list.split(',').map(entry).collect()),
+        }
+    }
+
+    fn create(&self) -> proto::CreateRequest {
+        let flags = self.value("flags").map_or(0, number);
+        proto::CreateRequest { path: self.path(), data: self.data(), acl: self.acl(), flags }
+    }
+
+    fn create_ttl(&self) -> proto::CreateTTLRequest {
+        let proto::CreateRequest { path, data, acl, flags } = self.create();
+        proto::CreateTTLRequest { path, data, acl, flags, ttl: self.value("ttl").map_or(-1, number) }
+    }
+
+    fn set_data(&self) -> proto::SetDataRequest {
+        proto::SetDataRequest { path: self.path(), data: self.data(), version: self.version() }
+    }
+}
+
+fn identity(text: &str) -> Id {
+    let (scheme, id) = text.split_once(':').expect("scheme:id");
+    Id { scheme: scheme.into(), id: id.into() }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| unreadable(text))
+}
+
+#[expect(clippy::panic, reason = "a script that cannot be read fails the test")]
+fn unreadable<T>(text: &str) -> T {
+    panic!("cannot read {text:?}")
+}
