@@ -1,0 +1,26 @@
+//! The transaction log: files that hold records in the order of their zxids.
+
+mod format;
+mod marks;
+mod reader;
+mod scan;
+mod writer;
+
+pub(crate) use reader::log_files;
+pub use reader::{FileTail, LogReader, LogRecord};
+pub use scan::{LogFile, RecordEnd, Tear};
+pub use writer::{Commit, LogSettings, LogWriter};
+
+pub(crate) use format::HEADER_BYTES;
+pub(crate) use marks::{Mark, Marks};
+pub(crate) use scan::Scanned;
+
+/// The checksum of a record's content, as it stands in front of it.
+pub(crate) fn checksum(content: &[u8]) -> u64 {
+    let mut adler = simd_adler32::Adler32::new();
+    adler.write(content);
+    u64::from(adler.finish())
+}
+
+#[cfg(test)]
+mod tests;
