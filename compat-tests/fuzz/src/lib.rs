@@ -8,17 +8,20 @@
 //! | `client_port` (1) | frames and handshake come out the same however the bytes are cut |
 //! | `requests` (2) | what decodes, encodes to what decodes the same; memory in proportion to the input |
 //! | `payloads` (3) | the same for multi, setWatches, setWatches2, reconfig and the answer to multi |
+//! | `text` (10) | paths, ACL identities, quotas and times to live are read as the rest of the project reads them |
 //! | `txns` (9) | the same for transactions of all types, with and without digest |
 
 mod client_port;
 mod heap;
 mod payloads;
 mod requests;
+mod text;
 mod txns;
 
 pub use client_port::client_port;
 pub use payloads::payloads;
 pub use requests::requests;
+pub use text::text;
 pub use txns::txns;
 
 /// A target by its name.
@@ -36,4 +39,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "requests", run: requests },
     Target { name: "payloads", run: payloads },
     Target { name: "txns", run: txns },
+    Target { name: "text", run: text },
 ];
