@@ -92,8 +92,6 @@ impl Connection {
         let header = RequestHeader::decode(&mut reader)
             .map_err(|_| CloseReason::MalformedFrame { what: "RequestHeader" })?;
         turn.outbox.note_request(header.xid);
-        // diverges(credentials-are-heard): auth and sasl do not keep a session alive in the reference
-        turn.heard = true;
         let op = OpCode::from_code(header.op_code);
         if op == Some(OpCode::Auth) {
             return self.authenticate(header.xid, &mut reader, turn);
@@ -102,6 +100,8 @@ impl Connection {
             return Self::sasl(header.xid, &mut reader, turn);
         }
         self.enforce_authentication(header.xid, turn)?;
+        // zk: ZooKeeperServer.submitRequestNow: credentials alone do not keep a session alive
+        turn.heard = true;
         // zk: the length of a large request is counted without its header once it has arrived
         let body_len = reader.remaining();
         let request = Waiting {

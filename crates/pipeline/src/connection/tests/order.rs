@@ -216,6 +216,8 @@ fn every_burst_of_requests_is_heard_once() {
     assert_eq!(heard(&harness), 1);
     harness.receive(&create(3));
     assert_eq!(heard(&harness), 2);
+    harness.receive(&auth("digest", b"u:p"));
+    assert_eq!(heard(&harness), 2, "credentials alone do not count");
 }
 
 #[test]
