@@ -156,7 +156,7 @@ pub(crate) struct Prefixes {
 }
 
 impl Prefixes {
-    // diverges: limits on the root, which make the reference's server end, are not registered
+    // diverges(quota-on-root): limits on the root, which make the reference's server end, are not registered
     pub(crate) fn add(&mut self, path: &str) {
         let path = normal(path);
         if !path.is_empty() {

@@ -99,7 +99,7 @@ impl AclTable {
     }
 
     /// Adds a key that a snapshot uses but does not define.
-    // diverges: the reference fails at each use of the znode; here nobody may use it until its ACL is set
+    // diverges(acl-undefined): the reference fails at each use of the znode; here nobody may use it until its ACL is set
     pub(crate) fn leave_undefined(&mut self, key: i64) -> AclId {
         self.add(key, Arc::from([super::of_anyone(0)]), false)
     }

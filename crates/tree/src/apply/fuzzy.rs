@@ -15,7 +15,7 @@ impl State {
     ///
     /// What lies below a znode that is deleted goes with it: it was created later and will be created again.
     // zk: FileTxnSnapLog.processTransaction, DataTree.processTxn
-    // diverges: the reference leaves znodes without a parent behind when it deletes one that has children
+    // diverges(fuzzy-delete-subtree): the reference leaves znodes without a parent behind when it deletes one that has children
     pub fn apply_fuzzy(&mut self, record: &TxnRecord) -> Result<(), ApplyError> {
         self.arena_mut().forget_old_values();
         let header = &record.header;

@@ -15,7 +15,7 @@ impl State {
     /// * The last zxid moves once, after the whole transaction.
     /// * On `Err` the transaction may be applied in part; the state is of no further use.
     // zk: DataTree.processTxn
-    // diverges: the reference goes on after a transaction that it cannot apply
+    // diverges(apply-error-halts): the reference goes on after a transaction that it cannot apply
     pub fn apply(
         &mut self,
         record: &TxnRecord,

@@ -102,7 +102,7 @@ impl Builder {
         if !self.has_root {
             return Err(BuildError::NoRoot);
         }
-        self.state.set_measured_data_size();
+        self.state.count_root_twice();
         self.state.set_up_quotas();
         self.state.acl_table_mut().purge_unused();
         self.state.set_last_processed_zxid(zxid);
@@ -122,13 +122,13 @@ impl Builder {
         let (parent, name) =
             self.parent(path).ok_or_else(|| BuildError::NoParent { path: path.to_string() })?;
         let id = match self.state.arena().child(parent, name) {
+            None => self.state.restore_new((parent, name), path, node, acl),
             Some(id) => {
                 self.state.unregister_owner(id);
+                self.state.restore(id, path, node, acl);
                 id
             }
-            None => self.state.arena_mut().insert(parent, name, None, node.stat, OPEN),
         };
-        self.state.restore(id, path, node, acl);
         self.state.register_owner(id, kind);
         Ok(())
     }

@@ -68,7 +68,7 @@ impl Arena {
         let is_child = |slot: &Slot| {
             slot.hash == hash && {
                 let node = self.node(slot.id);
-                node.parent == parent && node.name() == name
+                node.parent == parent && node.has_name(name)
             }
         };
         self.table.find(spread(hash), is_child).map(|slot| slot.id)

@@ -42,18 +42,10 @@ impl State {
         self.arena.node(id).data().map_or(0, <[u8]>::len) as i64
     }
 
-    /// The size of all paths and data, the root counted under both of its names.
+    /// The reference has the root under both of its names when it adds up the sizes of all znodes.
     // zk: DataTree.approximateDataSize
-    pub(crate) fn measure_data_size(&self) -> i64 {
-        let sizes = self.subtree(super::ROOT).map(|id| {
-            let path_length = path::utf16_len(&self.arena.path(id)) as i64;
-            path_length + self.data_length(id)
-        });
-        sizes.sum::<i64>() + 1 + self.data_length(super::ROOT)
-    }
-
-    pub(crate) fn set_measured_data_size(&mut self) {
-        self.data_size = self.measure_data_size();
+    pub(crate) fn count_root_twice(&mut self) {
+        self.data_size += "/".len() as i64 + self.data_length(super::ROOT);
     }
 
     /// A znode below the quotas was created: registers limits, computes statistics.
@@ -70,7 +62,7 @@ impl State {
 
     /// A znode below the quotas was deleted: limits no longer hold.
     // zk: DataTree.deleteNode
-    // diverges: limits outside /zookeeper/quota, whose path the reference cuts at random or fails on, are left alone
+    // diverges(quota-limits-elsewhere): limits outside /zookeeper/quota, whose path the reference cuts at random or fails on, are left alone
     pub(super) fn on_quota_node_deleted(&mut self, parent: &str, name: &str) {
         if name == quota::LIMITS
             && let Some(limited) = parent.strip_prefix(path::QUOTA)
@@ -81,7 +73,7 @@ impl State {
 
     /// Adds to the statistics of the quota that a path falls under.
     // zk: DataTree.updateQuotaStat
-    // diverges: statistics that cannot be parsed are left as they are; the reference's server ends
+    // diverges(quota-stats-unreadable): statistics that cannot be parsed are left as they are; the reference's server ends
     pub(super) fn add_to_quota(&mut self, path: &str, bytes: i64, count: i64) {
         let Some(prefix) = self.quota_prefix(path) else { return };
         let Some(id) = self.arena.find(&quota::stats_path(&prefix)) else { return };

@@ -69,7 +69,9 @@ impl State {
         let server = state.add_plain(ROOT, "zookeeper", stat, None);
         state.add_plain(server, "quota", stat, None);
         state.add_config_node();
-        state.data_size = state.measure_data_size();
+        let paths = [path::ZOOKEEPER, path::QUOTA, path::CONFIG];
+        state.data_size = paths.iter().map(|path| path.len() as i64).sum();
+        state.count_root_twice();
         state
     }
 
@@ -282,11 +284,27 @@ impl State {
 
     /// Gives a znode what a snapshot says about it; the snapshot's user of the new ACL was already counted.
     pub(crate) fn restore(&mut self, id: NodeId, path: &str, node: &jute::snapshot::DataNode, acl: AclId) {
+        self.data_size -= self.data_length(id);
         self.arena.set_data(id, node.data.as_deref());
+        self.data_size += self.data_length(id);
         *self.arena.stat_mut(id) = node.stat;
         let old = self.arena.set_acl(id, acl);
         self.acls.release(old);
         self.refresh_digest(id, path);
+    }
+
+    /// Adds a znode of a snapshot; its user of the ACL was already counted.
+    pub(crate) fn restore_new(
+        &mut self,
+        (parent, name): (NodeId, &str),
+        path: &str,
+        node: &jute::snapshot::DataNode,
+        acl: AclId,
+    ) -> NodeId {
+        let id = self.arena.insert(parent, name, node.data.as_deref(), node.stat, acl);
+        self.data_size += path::utf16_len(path) as i64 + self.data_length(id);
+        self.refresh_digest(id, path);
+        id
     }
 
     /// Computes the znode's part of the digest anew.

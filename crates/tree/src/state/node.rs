@@ -65,6 +65,11 @@ impl Node {
         self.payload_shape.data(&self.payload)
     }
 
+    /// Whether this is the name, without reading it as a string.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.payload_shape.name_bytes(&self.payload) == name.as_bytes()
+    }
+
     pub(crate) fn stat(&self) -> &StatPersisted {
         &self.stat
     }
@@ -110,8 +115,11 @@ impl PayloadShape {
     }
 
     pub(crate) fn name(self, payload: &[u8]) -> &str {
-        let name = payload.get(..self.name_length()).unwrap_or_default();
-        str::from_utf8(name).expect("invariant: the name was a string")
+        str::from_utf8(self.name_bytes(payload)).expect("invariant: the name was a string")
+    }
+
+    fn name_bytes(self, payload: &[u8]) -> &[u8] {
+        payload.get(..self.name_length()).unwrap_or_default()
     }
 
     pub(crate) fn data(self, payload: &[u8]) -> Option<&[u8]> {

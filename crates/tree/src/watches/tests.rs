@@ -121,11 +121,11 @@ fn reports_are_about_data_watches() {
 
 #[test]
 fn many_watchers_and_many_watches_cost_no_more_each() {
-    const MANY: u64 = 10_000;
+    const MANY: u32 = 10_000;
     let mut watches = Watches::new();
     for round in 0..3 {
         for id in 0..MANY {
-            assert!(watches.add("/a", ConnectionId(id), WatchKind::Data));
+            assert!(watches.add("/a", ConnectionId(id.into()), WatchKind::Data));
             watches.add(&alloc::format!("/p{id}"), A, WatchKind::Children);
         }
         assert_eq!(fire(&mut watches, EventKind::DataChanged, "/a").len(), MANY as usize, "round {round}");

@@ -63,7 +63,11 @@ fn stats_in_the_result_are_those_right_after_each_part() {
             }
             OpResult::Checked { path } => (path.as_str(), -1, -1, -1),
             OpResult::Deleted { path } => (path.as_str(), -2, -2, -2),
-            other => panic!("{other:?}"),
+            OpResult::SessionCreated { .. }
+            | OpResult::SessionClosed(_)
+            | OpResult::AclSet { .. }
+            | OpResult::Error { .. }
+            | OpResult::Multi(_) => panic!("{part:?}"),
         })
         .collect();
     assert_eq!(
