@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use jute::data::{Acl, Id};
 use jute::multi::{MultiOp, MultiRequest};
-use jute::{OpCode, Reader, Record, SessionId, proto, txn};
+use jute::{OpCode, Reader, Record, SessionId, proto, txn, xid};
 use pipeline::outbox::Outbox;
 use pipeline::request::Request;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use rookeeper_replica::{ConnectionId, Event};
+use tree::watches::WatchKind;
 use world::{World, show};
 
 #[test]
@@ -142,6 +143,17 @@ impl Script {
                 let sessions = self.world().sessions.get(&connection).copied().into_iter().collect();
                 self.world().step(Event::Heard { sessions });
             }
+            "watch" => {
+                let connection = self.id_of(word(1));
+                let kind = match word(2) {
+                    "data" => WatchKind::Data,
+                    "children" => WatchKind::Children,
+                    "persistent" => WatchKind::Persistent,
+                    "recursive" => WatchKind::PersistentRecursive,
+                    kind => unreadable(kind),
+                };
+                self.world().watches.add(word(3), connection, kind);
+            }
             "am" => {
                 let id = identity(word(2));
                 self.connections.get_mut(word(1)).expect("a connection").identities.push(id);
@@ -189,10 +201,10 @@ impl Script {
     }
 
     fn reopen(&mut self, name: &str, older: &str, timeout_ms: i32, is_right: bool) {
-        let older = self.id_of(older);
+        let older = self.connections.get(older).map(|client| ConnectionId(client.id));
         let connection = self.add(name);
         let world = self.world();
-        let session = world.sessions.get(&older).copied().unwrap_or(SessionId(0x77));
+        let session = older.and_then(|older| world.sessions.get(&older).copied()).unwrap_or(SessionId(0x77));
         let password = pipeline::sessions::password(session);
         let password = if is_right { password.to_vec() } else { vec![0; 16] };
         let wall_ms = world.wall_ms();
@@ -226,6 +238,11 @@ fn frames(client: &mut Client, outbox: &mut Outbox) -> Vec<String> {
             continue;
         }
         let header = proto::ReplyHeader::decode(&mut frame).expect("a header");
+        if header.xid == xid::NOTIFICATION {
+            let event = proto::WatcherEvent::decode(&mut frame).expect("an event");
+            frames.push(format!("event type={} {} zxid={}", event.event_type, event.path, header.zxid));
+            continue;
+        }
         let op = client.asked.remove(&header.xid).expect("a reply to a request");
         frames.push(show::reply(&header, op, &mut frame));
     }
