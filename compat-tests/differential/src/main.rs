@@ -1,0 +1,84 @@
+//! Compares two ZooKeeper servers request by request, and measures them under load and volume.
+
+mod acls;
+mod compare;
+mod generate;
+mod handshakes;
+mod lockstep;
+mod model;
+mod op;
+mod paths;
+mod reply;
+mod request;
+mod servers;
+mod session;
+mod table;
+mod walk;
+mod wire;
+mod writes;
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "rookeeper-differential COMMAND [--name value ...]
+  compare  --reference CMD --candidate CMD [--seed N] [--requests N] [--folder DIR]
+CMD runs a server in the foreground; the path of its zoo.cfg comes last, or in place of {cfg}.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
+    let (command, rest) = arguments.split_first().ok_or(USAGE)?;
+    let options = Options::read(rest)?;
+    match command.as_str() {
+        "compare" => compare::run(&compare::Plan {
+            reference: options.text("reference")?,
+            candidate: options.text("candidate")?,
+            folder: Path::new(options.or("folder", "target/differential")),
+            seed: options.number("seed", 1)?,
+            requests: options.number("requests", 20_000)?,
+        }),
+        _ => Err(USAGE.into()),
+    }
+}
+
+/// `--name value` pairs.
+struct Options(HashMap<String, String>);
+
+impl Options {
+    fn read(words: &[String]) -> Result<Self, Box<dyn Error>> {
+        let mut options = HashMap::new();
+        for pair in words.chunks(2) {
+            let [name, value] = pair else { return Err(USAGE.into()) };
+            let name = name.strip_prefix("--").ok_or(USAGE)?;
+            options.insert(name.to_owned(), value.clone());
+        }
+        Ok(Self(options))
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Box<dyn Error>> {
+        let value = self.0.get(name).map(String::as_str);
+        value.ok_or_else(|| format!("--{name} is missing\n{USAGE}").into())
+    }
+
+    fn or<'a>(&'a self, name: &str, default: &'a str) -> &'a str {
+        self.0.get(name).map_or(default, String::as_str)
+    }
+
+    fn number(&self, name: &str, default: u64) -> Result<u64, Box<dyn Error>> {
+        self.0
+            .get(name)
+            .map_or(Ok(default), |text| text.parse().map_err(|_| format!("--{name}: not a number").into()))
+    }
+}
