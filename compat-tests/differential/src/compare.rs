@@ -137,37 +137,37 @@ fn pipelined(addresses: [SocketAddr; 2], seed: u64, requests: u64) -> Result<Vec
     results.into_iter().map(|result| result.and_then(|run| run).map_err(Into::into)).collect()
 }
 
-/// The base node, the nodes with quotas, and the quotas.
 fn prepare(run: &mut Run) -> Result<()> {
-    let base = run.paths.base.clone();
-    let mut create = |path: Vec<u8>, data: &str, known: bool| {
-        let body = Writer::default().buffer(Some(&path)).string(data);
-        let body = acls::write(body, acls::OPEN).int(0);
-        let request = Request::new(op::CREATE, body, shown(Some(&path)));
-        let change = Change::Create { ephemeral: false, stored_owner: 0 };
-        run.exchange(0, &[if known { request.changing(change) } else { request }])
-    };
-    create(base.clone(), "", false)?;
-    let quota = [b"/zookeeper/quota", &base[..]].concat();
-    for index in 0..QUOTAS {
-        create([&base[..], format!("/q{index}").as_bytes()].concat(), "", true)?;
-    }
     // The reference checks quotas against what is applied, not against what is under way: pipelined, it races.
-    let quotas = if run.paths.private { 0 } else { QUOTAS };
-    let mut create = |path: Vec<u8>, data: &str| {
-        let body = acls::write(Writer::default().buffer(Some(&path)).string(data), acls::OPEN).int(0);
-        run.exchange(0, &[Request::new(op::CREATE, body, shown(Some(&path)))])
+    let quotas = !run.paths.private;
+    preparation(&run.paths, quotas)
+        .iter()
+        .try_for_each(|request| run.exchange(0, std::slice::from_ref(request)))
+}
+
+/// Creates the base node, the nodes for quotas, and the quotas.
+pub(crate) fn preparation(paths: &Paths, quotas: bool) -> Vec<Request> {
+    let create = |path: &[u8], data: &str| {
+        let body = acls::write(Writer::default().buffer(Some(path)).string(data), acls::OPEN).int(0);
+        Request::new(op::CREATE, body, shown(Some(path)))
     };
-    if quotas > 0 {
-        create(quota.clone(), "")?;
+    let quota = [b"/zookeeper/quota", &paths.base[..]].concat();
+    let mut requests = vec![create(&paths.base, "")];
+    if quotas {
+        requests.push(create(&quota, ""));
     }
-    for index in 0..quotas {
-        let quota = [&quota[..], format!("/q{index}").as_bytes()].concat();
-        create(quota.clone(), "")?;
-        create([&quota[..], b"/zookeeper_limits"].concat(), &quota_text(index, 0))?;
-        create([&quota[..], b"/zookeeper_stats"].concat(), "count=1,bytes=0")?;
+    for index in 0..QUOTAS {
+        let name = format!("/q{index}");
+        let known = Change::Create { ephemeral: false, stored_owner: 0 };
+        requests.push(create(&[&paths.base, name.as_bytes()].concat(), "").changing(known));
+        if quotas {
+            let quota = [&quota, name.as_bytes()].concat();
+            requests.push(create(&quota, ""));
+            requests.push(create(&[&quota[..], b"/zookeeper_limits"].concat(), &quota_text(index, 0)));
+            requests.push(create(&[&quota[..], b"/zookeeper_stats"].concat(), "count=1,bytes=0"));
+        }
     }
-    Ok(())
+    requests
 }
 
 /// Compares every node and the digest; how many differences there are.

@@ -2,9 +2,13 @@
 
 mod acls;
 mod compare;
+mod dump;
+mod fill;
 mod generate;
 mod handshakes;
+mod load;
 mod lockstep;
+mod million;
 mod model;
 mod op;
 mod paths;
@@ -24,6 +28,10 @@ use std::process::ExitCode;
 
 const USAGE: &str = "rookeeper-differential COMMAND [--name value ...]
   compare  --reference CMD --candidate CMD [--seed N] [--requests N] [--folder DIR]
+  million  --reference CMD --candidate CMD [--nodes N] [--folder DIR]
+  load     --server CMD [--sessions N] [--watches N] [--connections N] [--outstanding N] [--seconds N] [--folder DIR]
+  fill     --address HOST:PORT [--seed N] [--requests N]      one client's random requests, as many as are answered
+  dump     --address HOST:PORT                                every node with every field
 CMD runs a server in the foreground; the path of its zoo.cfg comes last, or in place of {cfg}.";
 
 fn main() -> ExitCode {
@@ -45,12 +53,38 @@ fn run(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
         "compare" => compare::run(&compare::Plan {
             reference: options.text("reference")?,
             candidate: options.text("candidate")?,
-            folder: Path::new(options.or("folder", "target/differential")),
+            folder: options.folder(),
             seed: options.number("seed", 1)?,
             requests: options.number("requests", 20_000)?,
         }),
+        "million" => {
+            let commands = [options.text("reference")?, options.text("candidate")?];
+            million::run(commands, options.number("nodes", 1_000_000)?, options.folder()).map(|()| true)
+        }
+        "load" => load_run(&options).map(|()| true),
+        "fill" => {
+            let address = options.text("address")?.parse()?;
+            fill::run(address, options.number("seed", 1)?, options.number("requests", 10_000)?).map(|()| true)
+        }
+        "dump" => dump::run(options.text("address")?.parse()?).map(|()| true),
         _ => Err(USAGE.into()),
     }
+}
+
+fn load_run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let count = |name, default| options.number(name, default).map(|number| number as usize);
+    let amounts = load::Amounts {
+        idle_sessions: count("sessions", 5_000)?,
+        watches: count("watches", 10_000)?,
+        connections: count("connections", 50)?,
+        outstanding: count("outstanding", 800)?,
+        seconds: options.number("seconds", 60)?,
+    };
+    let settings = ["maxSessionTimeout=60000"];
+    let server =
+        servers::Server::start(options.text("server")?, &options.folder().join("load"), &settings, "")?;
+    load::run(server.address, &amounts)
+        .map_err(|error| format!("{error}\nlast words:\n{}", server.last_words()).into())
 }
 
 /// `--name value` pairs.
@@ -70,6 +104,10 @@ impl Options {
     fn text(&self, name: &str) -> Result<&str, Box<dyn Error>> {
         let value = self.0.get(name).map(String::as_str);
         value.ok_or_else(|| format!("--{name} is missing\n{USAGE}").into())
+    }
+
+    fn folder(&self) -> &Path {
+        Path::new(self.or("folder", "target/differential"))
     }
 
     fn or<'a>(&'a self, name: &str, default: &'a str) -> &'a str {

@@ -55,11 +55,10 @@ impl Server {
         Ok(server)
     }
 
-    /// Ends the process and starts it on the same directory; returns when it serves.
-    pub(crate) fn restart(&mut self) -> Result<(), Box<dyn Error>> {
-        self.stop()?;
+    /// Starts the process again on the same directory, without waiting for it.
+    pub(crate) fn start_again(&mut self) -> Result<(), Box<dyn Error>> {
         self.child = spawn(&self.command, &self.config, &self.flags)?;
-        self.wait_until_it_serves()
+        Ok(())
     }
 
     pub(crate) fn stop(&mut self) -> Result<(), Box<dyn Error>> {

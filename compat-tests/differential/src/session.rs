@@ -30,10 +30,6 @@ impl Connection {
         self.stream.write_all(bytes)
     }
 
-    pub(crate) fn set_read_timeout(&self, limit: Duration) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(limit))
-    }
-
     /// The next frame; `None` when the server has closed the connection.
     pub(crate) fn frame(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
