@@ -104,7 +104,8 @@ impl Generator<'_> {
     }
 
     fn read(&mut self, op: i32) -> Request {
-        let path = self.paths.read(self.random, self.model);
+        let nul = op == op::EXISTS && self.random.chance(2);
+        let path = if nul { Some(b"/nul\0".to_vec()) } else { self.paths.read(self.random, self.model) };
         let watch = self.random.chance(30);
         let body = Writer::default().buffer(path.as_deref()).boolean(watch);
         Request::new(op, body, format!("{} watch {watch}", shown(path.as_deref())))

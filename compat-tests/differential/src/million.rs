@@ -9,7 +9,7 @@ use crate::acls;
 use crate::lockstep::SIDES;
 use crate::op;
 use crate::servers::Server;
-use crate::session::{Connection, Hello, call, connect, request_frame};
+use crate::session::{Connection, Hello, call, connect, connect_within, request_frame};
 use crate::wire::{Reader, Writer};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -92,7 +92,8 @@ fn over_connections(
 fn first_read(address: SocketAddr, began: Instant) -> Result<Duration> {
     const PATIENCE: Duration = Duration::from_secs(120);
     loop {
-        let answer = connect(address, &Hello::new_session(30_000));
+        // A server that accepts and is not ready yet may never answer that connection.
+        let answer = connect_within(Duration::from_millis(200), address, &Hello::new_session(30_000));
         if let Ok((mut connection, Some(welcome))) = answer
             && welcome.session != 0
         {

@@ -19,10 +19,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, SILENCE_MAX)?;
+    fn open(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(SILENCE_MAX))?;
+        stream.set_read_timeout(Some(patience))?;
         Ok(Self { stream, unread: Vec::new(), at: 0 })
     }
 
@@ -64,7 +64,7 @@ impl Connection {
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(io::Error::other(format!("silent for {SILENCE_MAX:?}")))
+                Err(io::Error::other("the server is silent"))
             }
             Err(error) => Err(error),
         }
@@ -105,7 +105,16 @@ pub(crate) struct Welcome {
 
 /// Opens a connection and shakes hands; `None` for the answer when the server closed without one.
 pub(crate) fn connect(address: SocketAddr, hello: &Hello) -> io::Result<(Connection, Option<Welcome>)> {
-    let mut connection = Connection::open(address)?;
+    connect_within(SILENCE_MAX, address, hello)
+}
+
+/// The same, given up when the server is silent for `patience`; the connection keeps that limit.
+pub(crate) fn connect_within(
+    patience: Duration,
+    address: SocketAddr,
+    hello: &Hello,
+) -> io::Result<(Connection, Option<Welcome>)> {
+    let mut connection = Connection::open(address, patience)?;
     connection.send(&hello.encode())?;
     let Some(frame) = connection.frame()? else { return Ok((connection, None)) };
     let welcome = decode_welcome(&frame).map_err(io::Error::other)?;

@@ -215,7 +215,7 @@ impl Generator<'_> {
         let earlier = if self.random.chance(40) { fresh.last().cloned() } else { None };
         match self.random.below(100) {
             0..45 => {
-                let wild = self.random.chance(12);
+                let wild = self.random.chance(20);
                 let parent = earlier.unwrap_or_else(|| self.paths.parent(self.random, self.model));
                 let path = if wild { self.create_path().filter(|path| !path.is_empty()) } else { None };
                 let path = path.unwrap_or_else(|| Paths::child(self.random, &parent));
@@ -246,10 +246,10 @@ impl Generator<'_> {
     fn multi_path(&mut self, leaf: bool) -> Vec<u8> {
         let (random, model, paths) = (&mut *self.random, self.model, self.paths);
         match random.below(100) {
-            0..3 => Paths::bad(random),
-            3..7 => paths.missing(random),
-            7..10 => paths.quota_root(random),
-            10..13 => model.with_children(random).unwrap_or(&paths.base).to_vec(),
+            0..6 => Paths::bad(random),
+            6..9 => paths.missing(random),
+            9..12 => paths.quota_root(random),
+            12..14 => model.with_children(random).unwrap_or(&paths.base).to_vec(),
             _ if leaf => model.leaf(random).unwrap_or(&paths.base).to_vec(),
             _ => paths.existing(random, model),
         }
