@@ -148,3 +148,48 @@ fn each_reason_has_its_own_name() {
     texts.dedup();
     assert_eq!(texts.len(), reasons.len());
 }
+
+fn acl(scheme: &str, id: &str) -> Vec<Acl> {
+    vec![Acl { perms: jute::perms::READ, id: Id { scheme: scheme.into(), id: id.into() } }]
+}
+
+#[test]
+fn an_event_is_these_bytes() {
+    let mut outbox = outbox(1000);
+    outbox.event(EventKind::DataChanged, "/a", Zxid(7), Some(&acl("world", "anyone")));
+    let expected = [
+        &[0, 0, 0, 30][..],
+        &[0xff; 4],
+        &[0, 0, 0, 0, 0, 0, 0, 7],
+        &[0, 0, 0, 0],
+        &[0, 0, 0, 3],
+        &[0, 0, 0, 3],
+        &[0, 0, 0, 2, b'/', b'a'],
+    ]
+    .concat();
+    assert_eq!(outbox.take_bytes(), expected);
+    outbox.unfiltered_event(EventKind::ChildrenChanged, "", Zxid::NONE);
+    let caught_up =
+        [&[0, 0, 0, 28][..], &[0xff; 12], &[0, 0, 0, 0], &[0, 0, 0, 4], &[0, 0, 0, 3], &[0, 0, 0, 0]]
+            .concat();
+    assert_eq!(outbox.take_bytes(), caught_up);
+    assert_eq!(outbox.stats().outstanding, 0, "an event answers nothing");
+}
+
+#[test]
+fn who_may_not_read_hears_of_nothing() {
+    let user = Id { scheme: "digest".into(), id: "u:hash".into() };
+    let told = |list: Option<&[Acl]>, identities: &[Id]| {
+        let mut outbox = outbox(1000);
+        outbox.set_identities(identities.into());
+        outbox.event(EventKind::Deleted, "/a", Zxid(7), list);
+        !outbox.is_empty()
+    };
+    let list = acl("digest", "u:hash");
+    let write_only = [Acl { perms: jute::perms::WRITE, ..acl("world", "anyone").remove(0) }];
+    assert!(!told(Some(&list), &[]));
+    assert!(told(Some(&list), &[user]), "the identities of this moment count");
+    assert!(told(Some(&list), &[Id { scheme: "super".into(), id: "".into() }]));
+    assert!(!told(Some(&write_only), &[]));
+    assert!(told(None, &[]), "without a list everybody may read");
+}

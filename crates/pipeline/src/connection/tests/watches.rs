@@ -155,6 +155,16 @@ fn a_client_that_comes_back_hears_what_it_missed() {
 }
 
 #[test]
+fn the_catch_up_looks_at_no_list() {
+    let mut harness = harness();
+    let id = jute::data::Id { scheme: "digest".into(), id: "u:hash".into() };
+    harness.create("/secret", b"", vec![jute::data::Acl { perms: 31, id }]);
+    let request = proto::SetWatches { exist_watches: vec!["/secret".into()], ..proto::SetWatches::default() };
+    harness.receive(&request_frame(-8, OpCode::SetWatches, |out| request.encode(out)));
+    assert_eq!(events(&harness.outbox.take_bytes(), Zxid(-1)), ["1 /secret"]);
+}
+
+#[test]
 fn persistent_watches_come_back_without_events() {
     let request = || proto::SetWatches2 {
         data_watches: vec!["/a".into()],
