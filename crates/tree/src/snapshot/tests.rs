@@ -215,3 +215,11 @@ fn the_last_of_two_items_for_one_znode_counts() {
     assert!(state.node("/a/b").is_some());
     assert_eq!(state.digest(), Model::of(&state).digest());
 }
+
+#[test]
+fn states_and_views_go_from_thread_to_thread() {
+    fn check<T: Send + Sync>() {}
+    check::<State>();
+    check::<View>();
+    check::<crate::Watches>();
+}

@@ -37,6 +37,14 @@ struct Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ViewLost;
 
+impl core::fmt::Display for ViewLost {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the state that the view was taken of is gone")
+    }
+}
+
+impl core::error::Error for ViewLost {}
+
 impl View {
     /// Takes the picture; its cost does not depend on the number of znodes, but on that of sessions and ACLs.
     pub fn begin(state: &mut State) -> Self {

@@ -2,6 +2,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec;
 
+use jute::Zxid;
 use proptest::prelude::*;
 
 use super::*;
