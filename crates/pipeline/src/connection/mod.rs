@@ -54,6 +54,7 @@ mod local;
 mod multi_read;
 mod redact;
 mod requests;
+mod turn;
 mod watch_requests;
 mod words;
 
@@ -62,13 +63,13 @@ use core::net::{IpAddr, SocketAddr};
 
 use bytes::BytesMut;
 use jute::SessionId;
-use tree::{ConnectionId, State, Watches};
+use tree::ConnectionId;
 
+pub use turn::{ConnectionAction, StateView, WatchAccess};
 pub use words::{FOUR_LETTER_WORDS, MASK_LEN, SET_TRACE_MASK, TELNET_INTERRUPT};
 
 use crate::{
     auth,
-    event::Event,
     outbox::{CloseReason, Opened, Outbox},
     request::Identities,
     settings::PipelineSettings,
@@ -76,57 +77,13 @@ use crate::{
 };
 use input::Input;
 use requests::Waiting;
+use turn::{TURN_BYTES_MAX, TURN_REQUESTS_MAX, Turn};
 
 /// Bytes that may be read ahead of a frame that is not complete yet or not allowed to go on.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
 /// Requests that may wait behind one another; each costs memory beyond its bytes.
 const WAITING_MAX: usize = 4 * 1024;
-
-/// Requests that one call of `advance` handles at most, so that a writer need not wait long for the state.
-const TURN_REQUESTS_MAX: usize = 256;
-
-/// Bytes of replies after which one call of `advance` ends.
-const TURN_BYTES_MAX: usize = 1024 * 1024;
-
-/// The state as one call of [`Connection::advance`] sees it.
-#[derive(Clone, Copy)]
-pub struct StateView<'a> {
-    /// The state, held for reading until the call returns.
-    pub state: &'a State,
-    /// Whether this server serves clients.
-    pub serving: bool,
-    /// Whether it serves reads only.
-    pub read_only: bool,
-    /// Whether more requests than `globalOutstandingLimit` are under way in the whole server.
-    pub throttled: bool,
-    /// Bytes of large requests under way in the whole server: the sum of [`Connection::large_request_bytes`].
-    pub large_request_bytes: usize,
-}
-
-/// How a connection gets at the watches.
-pub trait WatchAccess {
-    /// Calls `f` with the watches; the shell holds their lock as long.
-    fn with(&self, f: &mut dyn FnMut(&mut Watches));
-}
-
-/// What the shell must do for a connection.
-#[derive(Debug)]
-pub enum ConnectionAction {
-    /// Answer a four-letter word and close; reads end here.
-    FourLetterWord {
-        /// The word, one of [`FOUR_LETTER_WORDS`].
-        word: [u8; 4],
-        /// The argument of [`SET_TRACE_MASK`], empty for all others.
-        rest: Vec<u8>,
-    },
-    /// Hand an event to the replica.
-    Forward(Event),
-    /// The session has been heard of.
-    Heard(SessionId),
-    /// Send what is in the outbox, then close.
-    Close(CloseReason),
-}
 
 /// One client connection.
 ///
@@ -166,19 +123,6 @@ enum Phase {
 struct Large {
     number: u64,
     len: usize,
-}
-
-/// What one call of `advance` works with.
-struct Turn<'a> {
-    now: Millis,
-    wall_ms: i64,
-    view: StateView<'a>,
-    watches: &'a dyn WatchAccess,
-    outbox: &'a mut Outbox,
-    out: &'a mut Vec<ConnectionAction>,
-    heard: bool,
-    requests_left: usize,
-    outbox_len_max: usize,
 }
 
 /// Whether a step changed anything, so that the next one may be worth a try.
@@ -359,12 +303,6 @@ impl Connection {
 
     fn handshake_deadline(&self) -> Millis {
         self.accepted.plus(self.settings.handshake_timeout_ms)
-    }
-}
-
-impl Turn<'_> {
-    fn is_used_up(&self) -> bool {
-        self.requests_left == 0 || self.outbox.len() > self.outbox_len_max
     }
 }
 
