@@ -6,8 +6,8 @@ mod reader;
 mod scan;
 mod writer;
 
-pub(crate) use reader::log_files;
 pub use reader::{FileTail, LogReader, LogRecord};
+pub(crate) use reader::{follows, log_files};
 pub use scan::{LogFile, RecordEnd, Tear};
 pub use writer::{Commit, LogSettings, LogWriter};
 

@@ -304,3 +304,6 @@ impl<D: Disk> Store<D> {
         Ok(names.iter().filter_map(|name| self.disk.file_len(&dir.join(name)).ok()).sum())
     }
 }
+
+#[cfg(test)]
+mod tests;

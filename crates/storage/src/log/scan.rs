@@ -133,6 +133,11 @@ impl<F: DiskFile> LogFile<F> {
         self.position
     }
 
+    /// Goes on behind a record that cannot be used.
+    pub(crate) fn seek(&mut self, position: u64) {
+        self.position = position;
+    }
+
     /// Where the record at `offset`, whose frame is whole, ends.
     pub(crate) fn frame_end(&mut self, offset: u64) -> Result<u64, StorageError> {
         let (_, len) = parse_prefix(self.window_at(offset, PREFIX_BYTES)?);

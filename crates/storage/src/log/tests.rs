@@ -279,11 +279,7 @@ fn orders_of_zxids() {
         (2, epoch + 2, OpCode::Create, false),
         (epoch - 1, epoch, OpCode::Create, true),
     ] {
-        assert_eq!(
-            reader::follows(Zxid(previous), Zxid(zxid), op_code.code()),
-            expected,
-            "{previous} {zxid}"
-        );
+        assert_eq!(follows(Zxid(previous), Zxid(zxid), op_code.code()), expected, "{previous} {zxid}");
     }
 }
 
