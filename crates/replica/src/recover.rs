@@ -65,6 +65,8 @@ pub struct Recovered {
     pub replayed: u64,
     /// Replayed records whose digest is not that of the tree after them.
     pub digest_mismatches: u64,
+    /// The snapshot may hold parts of transactions up to here, which the log does not reach: worth a warning.
+    pub uncovered: Option<Zxid>,
     /// Newer snapshots that could not be used.
     pub skipped: Vec<Skipped>,
 }
@@ -148,7 +150,7 @@ where
     }
     let trailer = reader.finish().map_err(|error| error.to_string())?;
     let state = builder.finish(zxid).map_err(|error| error.to_string())?;
-    let mut replay = Replay::new(state, trailer.map_or(Fuzzy::ToTheEnd, Fuzzy::To));
+    let mut replay = Replay::new(state, Fuzzy::of(zxid, trailer));
     replay.run(records(zxid).map_err(|error| error.to_string())?)?;
     Ok(replay)
 }
@@ -179,6 +181,17 @@ enum Fuzzy {
     No,
     To(Trailer),
     ToTheEnd,
+}
+
+impl Fuzzy {
+    /// A trailer from before the snapshot, or from before any transaction, says nothing about it.
+    // zk: DataTree.deserializeZxidDigest
+    fn of(snapshot: Zxid, trailer: Option<Trailer>) -> Self {
+        match trailer {
+            Some(trailer) if trailer.zxid > Zxid::ZERO && trailer.zxid >= snapshot => Self::To(trailer),
+            Some(_) | None => Self::ToTheEnd,
+        }
+    }
 }
 
 /// A state while records are added to it.
@@ -252,8 +265,12 @@ impl Replay {
     }
 
     fn recovered(self, snapshot: Option<Zxid>, skipped: Vec<Skipped>) -> Recovered {
-        let Self { state, replayed, digest_mismatches, .. } = self;
-        Recovered { state, snapshot, replayed, digest_mismatches, skipped }
+        let Self { state, fuzzy, replayed, digest_mismatches } = self;
+        let uncovered = match fuzzy {
+            Fuzzy::To(trailer) => Some(trailer.zxid),
+            Fuzzy::ToTheEnd | Fuzzy::No => None,
+        };
+        Recovered { state, snapshot, replayed, digest_mismatches, uncovered, skipped }
     }
 }
 

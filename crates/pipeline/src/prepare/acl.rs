@@ -16,7 +16,7 @@ impl Prepare<'_> {
         let entries = wanted.unwrap_or_default();
         let for_auth = entries.iter().filter(|entry| entry.id.scheme == "auth").count();
         let expanded = entries.len().saturating_add(for_auth.saturating_mul(asker.identities.len()));
-        // diverges: the reference takes any number of entries
+        // diverges(acl-entries-max): the reference takes any number of entries
         if expanded > ENTRIES_MAX {
             return Err(ErrorCode::InvalidAcl);
         }

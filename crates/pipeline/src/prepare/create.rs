@@ -119,7 +119,7 @@ impl Prepare<'_> {
         let valid = match (mode.is_ttl(), kind) {
             (true, Kind::Ttl { ttl_ms }) => ephemeral_owner::of_ttl(ttl_ms).is_some(),
             (true, Kind::Create | Kind::Create2 | Kind::Container) => false,
-            // diverges: the reference lets createTTL with another mode and a negative time pass here and fails when it applies
+            // diverges(create-ttl-other-mode): the reference lets createTTL with another mode and a negative time pass here and fails when it applies
             (false, Kind::Ttl { .. }) => false,
             (false, Kind::Create | Kind::Create2 | Kind::Container) => true,
         };
@@ -133,7 +133,7 @@ impl Prepare<'_> {
     }
 
     /// Keeps the ephemerals of a session small enough for one log record and one proposal.
-    // diverges: the reference has no such bound; the transaction that closes such a session stops the ensemble for good
+    // diverges(ephemerals-fit-the-log): the reference has no such bound; the transaction that closes such a session stops the ensemble for good
     fn check_ephemerals_fit(&mut self, asker: &Asker<'_>, path: &str) -> Result<(), ErrorCode> {
         if !self.settings.close_session_txn {
             return Ok(());
@@ -155,7 +155,7 @@ impl Prepare<'_> {
         let mut parent = parent.clone();
         parent.child_count += 1;
         // zk: DataTree.createNode: only a greater version counts, which matters once it wraps.
-        // diverges: the reference's own records count on until they are applied, so that its sequence depends on timing
+        // diverges(cversion-wrap-in-flight): the reference's own records count on until they are applied, so that its sequence depends on timing
         if parent_cversion > parent.stat.cversion {
             parent.stat.cversion = parent_cversion;
             parent.stat.pzxid = stamp.zxid;
@@ -167,7 +167,7 @@ impl Prepare<'_> {
 }
 
 /// The owner that applying the transaction stores.
-// diverges: for a create with the container flag the reference computes the digest with another owner than it stores
+// diverges(container-flag-digest): for a create with the container flag the reference computes the digest with another owner than it stores
 fn owner(kind: Kind, mode: CreateMode, asker: &Asker<'_>) -> i64 {
     match kind {
         Kind::Container => ephemeral_owner::CONTAINER,

@@ -46,7 +46,7 @@ impl Prepare<'_> {
         let version = next_version(node.stat.aversion, version)?;
         let mut node = Node::clone(&node);
         node.stat.aversion = version;
-        // diverges: the reference goes on checking against the old list until the new one is applied
+        // diverges(acl-in-flight): the reference goes on checking against the old list until the new one is applied
         node.acl = acl.as_slice().into();
         self.put(stamp, &path, Some(node));
         Ok(Txn::SetAcl(SetACLTxn { path, acl: Some(acl), version }))

@@ -30,7 +30,7 @@ impl Prepare<'_> {
     }
 
     /// A client may not do what the server does by itself.
-    // diverges: the reference deletes any empty znode for any client, without a look at session or ACL
+    // diverges(delete-container-by-client): the reference deletes any empty znode for any client, without a look at session or ACL
     pub(super) fn refuse_delete_container(&mut self, asker: &Asker<'_>) -> Result<Txn, ErrorCode> {
         self.check_session(asker)?;
         Err(ErrorCode::NoAuth)

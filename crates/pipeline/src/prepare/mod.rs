@@ -223,3 +223,6 @@ fn record(session: SessionId, xid: i32, stamp: Stamp, txn: Txn, digest: Option<T
     };
     TxnRecord { header, txn, digest }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,8 @@ impl Standalone {
     }
 
     /// Ephemerals without a session go by a transaction, so that every server and the log know of it.
-    // zk: ZooKeeperServer.loadData. diverges: the reference removes them in memory only
+    // zk: ZooKeeperServer.loadData
+    // diverges(orphans-closed-by-txn): the reference removes them in memory only
     pub(super) fn close_orphans(&mut self, wall_ms: i64, state: &State, out: &mut Vec<Effect>) {
         let orphans: Vec<SessionId> = state.orphaned_sessions().collect();
         for session in orphans {
