@@ -1,5 +1,7 @@
 //! `rookeeper log` and `rookeeper snapshot`.
 
+mod render;
+
 use std::process::ExitCode;
 
 use crate::arguments::Inspection;

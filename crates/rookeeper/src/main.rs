@@ -9,6 +9,7 @@ mod arguments;
 mod cli;
 mod inspect;
 mod serve;
+mod text;
 mod version;
 
 use std::process::ExitCode;
