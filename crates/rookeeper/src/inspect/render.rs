@@ -154,10 +154,8 @@ fn object_fields(object: &Map<String, Value>) -> String {
 
 /// Names and paths without quotes, data with them, so that its line ends stay within.
 fn shown(name: &str, value: &Value) -> String {
-    match value {
-        Value::String(text) if name != "data" && !text.contains(char::is_whitespace) => text.clone(),
-        other => other.to_string(),
-    }
+    let plain = value.as_str().filter(|text| name != "data" && !text.contains(char::is_whitespace));
+    plain.map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A node in the lines of the reference's snapshot tool.
