@@ -81,6 +81,18 @@ impl Outbox {
         })
     }
 
+    /// Appends a reply with a body beside an error, as the reference does when it had begun with the body.
+    pub(crate) fn reply_with_both(&mut self, header: proto::ReplyHeader, body: impl FnOnce(&mut Vec<u8>)) {
+        if header.xid > 0 {
+            self.stats.outstanding -= 1;
+        }
+        self.frame(|out| {
+            header.encode(out);
+            body(out);
+            true
+        });
+    }
+
     /// Appends a reply without a body.
     pub fn reply_code(&mut self, xid: i32, zxid: Zxid, code: ErrorCode) {
         self.reply(proto::ReplyHeader { xid, zxid, err: code.code() }, |_| ());

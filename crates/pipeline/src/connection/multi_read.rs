@@ -19,11 +19,15 @@ impl Local<'_> {
     pub(super) fn multi_read(&mut self, request: &MultiRequest) -> Result<(), Failure> {
         // All operations are of one kind: the first tells whether they are reads.
         let reads = |op: &MultiOp| matches!(op, MultiOp::GetChildren(_) | MultiOp::GetData(_));
+        let header =
+            |code: ErrorCode| proto::ReplyHeader { xid: self.xid, zxid: self.zxid(), err: code.code() };
         if request.ops.first().is_some_and(|first| !reads(first)) {
-            return Err(ErrorCode::MarshallingError.into());
+            let header = header(ErrorCode::MarshallingError);
+            self.outbox.reply_with_both(header, |out| multi_header(NOTHING, true, NOTHING, out));
+            return Ok(());
         }
         let limit = self.outbox.cap_bytes();
-        let header = proto::ReplyHeader { xid: self.xid, zxid: self.zxid(), err: ErrorCode::Ok.code() };
+        let header = header(ErrorCode::Ok);
         let reader = self.reader();
         let fits = self.outbox.try_reply(header, |out| {
             let start = out.len();

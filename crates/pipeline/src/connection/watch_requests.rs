@@ -64,8 +64,8 @@ impl Local<'_> {
         Ok(())
     }
 
-    // diverges(null-path): a null path, here and in addWatch and removeWatches, is a marshalling error; the reference
-    // takes it for a path like any other
+    // diverges(null-path): a null path, here and in addWatch, removeWatches and sync, is a marshalling error, and one in
+    // setWatches or multiRead stops everything; the reference takes it for a path, or does what stands before it
     pub(super) fn check_watches(&mut self, request: &proto::CheckWatchesRequest) -> Result<(), Failure> {
         let watcher_type = self.watcher_type(request.watcher_type)?;
         self.found(|watches, id| watches.contains(&request.path, id, watcher_type))

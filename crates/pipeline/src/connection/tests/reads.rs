@@ -139,7 +139,7 @@ fn stats_and_children_are_those_of_the_znode() {
 #[test]
 fn descendants_are_counted_at_all_depths() {
     let mut harness = harness();
-    for (path, expected) in [("/a", 2), ("/a/b", 0), ("/", 6)] {
+    for (path, expected) in [("/a", 2), ("/a/b", 0), ("/", 6), ("", 7)] {
         let (_, body) = ask(&mut harness, 1, OpCode::GetAllChildrenNumber, path_only(path));
         assert_eq!(Reader::from_slice(&body).int(), Ok(expected), "{path}");
     }
@@ -243,9 +243,12 @@ fn several_reads_may_be_none_but_not_writes() {
     assert_eq!(header.err, 0);
     assert_eq!(body, proto::MultiHeader { op_code: -1, done: true, err: -1 }.to_vec());
     let delete = MultiOp::Delete(proto::DeleteRequest { path: "/a".into(), version: -1 });
-    let (header, _) =
+    let (header, body) =
         ask(&mut harness, 2, OpCode::MultiRead, |out| MultiRequest { ops: vec![delete] }.encode(out));
     assert_eq!(header.err, ErrorCode::MarshallingError.code());
+    assert_eq!(body, proto::MultiHeader { op_code: -1, done: true, err: -1 }.to_vec(), "a body all the same");
+    let (header, body) = ask(&mut harness, 3, OpCode::MultiRead, |out| out.push(0));
+    assert_eq!((header.err, body.len()), (ErrorCode::MarshallingError.code(), 0));
 }
 
 #[test]
