@@ -7,6 +7,7 @@
 //! * [`LogWriter`] ([`Store::log_writer`]): `append` each record, `commit` the batch: one write, one sync. An error is
 //!   returned once; the writer is dead then and the process ends.
 //! * [`SnapshotWriter`] ([`Store::snapshot_writer`]) takes the items of `tree::snapshot`.
+//! * [`Store::set_aside`] gives up a damaged history, for a peer that comes back by SNAP.
 //! * [`Store::truncate`] cuts the history for TRUNC and after SNAP, [`Store::purge`] removes what is not needed any more.
 //! * [`epochs`] keeps `acceptedEpoch` and `currentEpoch`; [`SnapshotSchedule`] says when a snapshot is due.
 //! * [`inspect`] is for offline tools.

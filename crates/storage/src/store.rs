@@ -1,5 +1,6 @@
 //! A data directory: which snapshots and logs there are, and what may be done with them.
 
+mod aside;
 mod purge;
 mod truncate;
 
@@ -72,7 +73,7 @@ pub enum Load {
     LogsOnly,
     /// There is nothing and that is right: write the snapshot at zxid 0, then [`Store::forget_initialize`].
     Fresh,
-    /// There is nothing and nobody said that this is right: zxid -1, no vote.
+    /// There is nothing, or it was given up, and nobody said that this is right: zxid -1, no vote.
     Lost,
 }
 
@@ -105,6 +106,9 @@ impl<D: Disk> Store<D> {
             store.check_absent(&store.snapshot_dir, "log.", "has log files")?;
         }
         store.remove_unfinished()?;
+        if store.is_resync_needed()? {
+            store.move_aside()?;
+        }
         Ok(store)
     }
 
@@ -126,6 +130,9 @@ impl<D: Disk> Store<D> {
     /// What there is to load.
     // zk: FileTxnSnapLog.restore
     pub fn load(&self) -> Result<Load, StorageError> {
+        if self.is_resync_needed()? {
+            return Ok(Load::Lost);
+        }
         if !self.candidates()?.is_empty() {
             return Ok(Load::Snapshots);
         }

@@ -226,3 +226,44 @@ fn settling_cuts_torn_ends_and_removes_files_without_records() {
     assert_eq!(disk.read(log).unwrap(), torn[..end]);
     assert!(store.log_dir_bytes().unwrap() >= end as u64);
 }
+
+#[test]
+fn what_was_given_up_is_never_loaded_again() {
+    for operation in 0.. {
+        let mut is_done = false;
+        for seed in 0..8 {
+            let disk = SimulatedDisk::new();
+            let store = open_plain(&disk);
+            write_snapshot(&store, 0);
+            write_log(&store, 1..=4);
+            write_snapshot(&store, 4);
+            write_log(&store, 5..=6);
+            disk.fail_at(disk.operations() + operation, crate::disk::Fault::Cut);
+            is_done = store.set_aside().is_ok();
+            disk.crash(seed);
+            let store = open_plain(&disk);
+            match store.load().unwrap() {
+                Load::Snapshots => {
+                    assert!(!is_done && operation < 4, "operation {operation}");
+                    assert_eq!(zxids(store.records_after(Zxid::ZERO).unwrap()), [1, 2, 3, 4, 5, 6]);
+                }
+                load @ (Load::Lost | Load::Fresh | Load::LogsOnly) => {
+                    assert_eq!(load, Load::Lost, "operation {operation}");
+                }
+            }
+        }
+        if is_done {
+            break;
+        }
+    }
+    let disk = SimulatedDisk::new();
+    let store = open_plain(&disk);
+    for _ in 0..2 {
+        write_snapshot(&store, 4);
+        store.set_aside().unwrap();
+    }
+    assert_eq!(names(&disk), ["aside-2-snapshot.4", "aside-snapshot.4", "resync.needed"]);
+    write_snapshot(&store, 9);
+    store.finish_resync().unwrap();
+    assert_eq!(open_plain(&disk).load().unwrap(), Load::Snapshots);
+}
