@@ -8,6 +8,7 @@ mod ip;
 mod key;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use jute::{data::Acl, data::Id, perms};
@@ -57,28 +58,19 @@ pub fn handle_authentication(
 ) -> AuthOutcome {
     let auth = &settings.auth;
     let Some(provider) = settings.acl.provider(scheme) else { return AuthOutcome::Failed };
-    match provider {
-        Provider::Ip => {
-            add(identities, Id { scheme: String::from(IP), id: host_address(remote) });
-            AuthOutcome::Ok
-        }
+    let shown = match provider {
+        Provider::Ip => Vec::from([Id { scheme: String::from(IP), id: host_address(remote) }]),
         Provider::Digest => {
-            let Some(credentials) = credentials else { return AuthOutcome::Failed };
-            for id in digest::identities(auth, credentials) {
-                add(identities, id);
-            }
-            AuthOutcome::Ok
+            credentials.map(|credentials| digest::identities(auth, credentials)).unwrap_or_default()
         }
-        Provider::Ensemble => ensemble::handle(auth, credentials),
-        Provider::Key => match credentials.and_then(|shown| key::identity(state, shown)) {
-            Some(id) => {
-                add(identities, id);
-                AuthOutcome::Ok
-            }
-            None => AuthOutcome::Failed,
-        },
-        Provider::Sasl { .. } | Provider::X509 { .. } => AuthOutcome::Failed,
-    }
+        Provider::Key => {
+            credentials.and_then(|credentials| key::identity(state, credentials)).into_iter().collect()
+        }
+        Provider::Ensemble => return ensemble::handle(auth, credentials),
+        Provider::Sasl { .. } | Provider::X509 { .. } => Vec::new(),
+    };
+    let is_accepted = !shown.is_empty() && shown.into_iter().all(|id| add(settings, identities, id));
+    if is_accepted { AuthOutcome::Ok } else { AuthOutcome::Failed }
 }
 
 /// Whether a connection may ask for anything beside auth and sasl; if not: reply SESSIONCLOSEDREQUIRESASLAUTH, close.
@@ -99,11 +91,22 @@ pub fn may_read(settings: &PipelineSettings, acl: Option<&[Acl]>, identities: &[
     acl::check(acl, perms::READ, identities, &settings.acl)
 }
 
-fn add(identities: &mut Identities, id: Id) {
-    if !identities.contains(&id) {
-        *identities = identities.iter().cloned().chain([id]).collect();
+/// Adds an identity unless it is there; false when the connection has too many.
+// diverges(identities-max): the reference keeps as many, and as long ones, as a client shows
+fn add(settings: &PipelineSettings, identities: &mut Identities, id: Id) -> bool {
+    if identities.contains(&id) {
+        return true;
     }
+    let len: usize = identities.iter().chain([&id]).map(|id| id.scheme.len() + id.id.len()).sum();
+    if identities.len() == IDENTITIES_MAX || len > settings.jute_max_buffer {
+        return false;
+    }
+    *identities = identities.iter().cloned().chain([id]).collect();
+    true
 }
+
+/// Identities of one connection; each check of an ACL looks at all of them.
+const IDENTITIES_MAX: usize = 1000;
 
 #[cfg(test)]
 mod tests;

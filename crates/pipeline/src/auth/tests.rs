@@ -1,5 +1,6 @@
 extern crate std;
 
+use std::string::ToString;
 use std::vec;
 use std::vec::Vec;
 
@@ -81,4 +82,20 @@ fn enforced_schemes() {
     settings.auth.enforce = Some(vec!["digest".into(), "x509".into()]);
     assert!(!is_enough(&settings, &[id(IP, "127.0.0.1")]));
     assert!(is_enough(&settings, &[id(IP, "127.0.0.1"), id(DIGEST, "u:h")]));
+}
+
+#[test]
+fn identities_are_bounded_in_number_and_length() {
+    let settings = PipelineSettings { jute_max_buffer: 50_000, ..PipelineSettings::default() };
+    let state = State::new(tree::StateSettings::default());
+    let remote: IpAddr = "127.0.0.1".parse().unwrap();
+    let mut identities = identities_of(remote);
+    let mut show = |credentials: &str| {
+        let credentials = Some(credentials.as_bytes());
+        handle_authentication(&settings, "digest", credentials, remote, &mut identities, &state)
+    };
+    assert_eq!(show(&"u".repeat(50_000)), AuthOutcome::Failed);
+    let accepted = (0..2000).filter(|user| show(&user.to_string()) == AuthOutcome::Ok).count();
+    assert_eq!(accepted, 999);
+    assert_eq!(show("5"), AuthOutcome::Ok, "it is there");
 }

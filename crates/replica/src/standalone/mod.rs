@@ -36,8 +36,14 @@ pub struct Standalone {
     attached: BTreeMap<SessionId, Attached>,
     connections: BTreeMap<ConnectionId, SessionId>,
     containers: Containers,
+    now: Millis,
+    quota_quiet_until: Millis,
     is_stopping: bool,
 }
+
+/// One line on quotas in so much time; a client that is over its quota would fill the log otherwise.
+// zk: ZooKeeperServer.checkQuota, RateLogger
+const QUOTA_NOTE_INTERVAL_MS: u64 = 1000;
 
 /// Where a session is attached.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +77,8 @@ impl Standalone {
             attached: BTreeMap::new(),
             connections: BTreeMap::new(),
             containers: Containers::default(),
+            now,
+            quota_quiet_until: now,
             is_stopping: false,
             settings,
         };
@@ -80,6 +88,7 @@ impl Standalone {
 
     /// Handles one event.
     pub fn step(&mut self, now: Millis, event: Event, state: &State, out: &mut Vec<Effect>) {
+        self.now = now;
         self.changes.retire(state.last_processed_zxid());
         match event {
             Event::NewSession { connection, timeout_ms, wall_ms } => {
@@ -220,7 +229,10 @@ impl Standalone {
             sessions: &mut self.sessions,
             warnings: &mut warnings,
         });
-        out.extend(warnings.into_iter().map(|warning| note(Level::Warn, Note::Quota(warning))));
+        if let Some(warning) = warnings.pop().filter(|_| self.now >= self.quota_quiet_until) {
+            self.quota_quiet_until = self.now.plus(QUOTA_NOTE_INTERVAL_MS);
+            out.push(note(Level::Warn, Note::Quota(warning)));
+        }
         prepared
     }
 
