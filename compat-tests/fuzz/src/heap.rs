@@ -15,11 +15,16 @@ const BYTES_FREE: usize = 64 * 1024;
 ///
 /// Other threads would disturb the count, so whoever replays inputs does it in one thread.
 pub(crate) fn in_proportion<T>(input: &[u8], work: impl FnOnce() -> T) -> T {
+    in_proportion_beside(BYTES_FREE, input, work)
+}
+
+/// The same for work that needs so many bytes of heap beside its input.
+pub(crate) fn in_proportion_beside<T>(bytes_free: usize, input: &[u8], work: impl FnOnce() -> T) -> T {
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
     let result = work();
     let used = HEAP.peak_usage().saturating_sub(before);
-    let allowed = input.len() * BYTES_PER_BYTE + BYTES_FREE;
+    let allowed = input.len() * BYTES_PER_BYTE + bytes_free;
     assert!(used <= allowed, "{} bytes of input took {used} bytes of heap", input.len());
     result
 }

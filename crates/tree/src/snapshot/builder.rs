@@ -135,7 +135,9 @@ impl Builder {
 
     /// Parent and name. Znodes that follow each other mostly have the same parent.
     fn parent<'a>(&mut self, path: &'a str) -> Option<(NodeId, &'a str)> {
-        let (parent_path, name) = path::split(path).filter(|(_, name)| !name.is_empty() && self.has_root)?;
+        // A parent "/" means a path with two slashes in front, which names no znode.
+        let (parent_path, name) =
+            path::split(path).filter(|(parent, name)| *parent != "/" && !name.is_empty() && self.has_root)?;
         if self.last_parent.0 != parent_path {
             let id = self.state.arena().find(parent_path)?;
             self.last_parent = (parent_path.to_string(), id);
