@@ -5,6 +5,8 @@
 //! * Preparing reads znodes only through [`View`]; so steps of a batch and the same steps one by one decide the same.
 // zk: ZooKeeperServer.outstandingChanges, outstandingChangesForPath
 
+mod usage;
+
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -14,6 +16,8 @@ use bytes::Bytes;
 use jute::data::{Acl, StatPersisted};
 use jute::{SessionId, Zxid};
 use tree::{State, digest};
+
+pub use usage::{Usage, data_len};
 
 /// A znode as it will be.
 #[derive(Debug, Clone)]
@@ -264,32 +268,6 @@ impl<'a> View<'a> {
             false => 0,
         }
     }
-}
-
-/// Znodes and bytes of data in a part of the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Number of znodes.
-    pub count: i64,
-    /// Bytes of their data.
-    pub bytes: i64,
-}
-
-impl Usage {
-    fn add(&mut self, data: Option<&[u8]>) {
-        self.count += 1;
-        self.bytes += data_len(data);
-    }
-
-    fn take_away(&mut self, data: Option<&[u8]>) {
-        self.count -= 1;
-        self.bytes -= data_len(data);
-    }
-}
-
-/// Length of data; null has none.
-pub fn data_len(data: Option<&[u8]>) -> i64 {
-    i64::try_from(data.map_or(0, <[u8]>::len)).unwrap_or(i64::MAX)
 }
 
 /// Bytes that a path takes in a list of paths.

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "shared by test binaries")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 
+pub mod language;
 pub mod show;
 
 use std::collections::BTreeMap;
