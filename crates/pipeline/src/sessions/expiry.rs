@@ -3,21 +3,24 @@ use alloc::vec::Vec;
 
 use crate::time::Millis;
 
-/// Deadlines in bins of one tick: an element expires at the first multiple of the tick after its deadline.
+/// Deadlines in bins of one tick: an element expires with the first whole tick after its deadline.
 ///
+/// * Ticks are counted from the queue's beginning, for that is what who asks for the expired counts from.
 /// * Each element is in exactly one bin.
 // zk: ExpiryQueue
 #[derive(Debug, Clone)]
 pub struct ExpiryQueue<E> {
+    origin: Millis,
     tick_ms: u64,
     deadlines: BTreeMap<E, Millis>,
     bins: BTreeMap<Millis, BTreeSet<E>>,
 }
 
 impl<E: Ord + Copy> ExpiryQueue<E> {
-    /// An empty queue with bins of `tick_ms`.
-    pub fn new(tick_ms: u32) -> Self {
-        Self { tick_ms: u64::from(tick_ms.max(1)), deadlines: BTreeMap::new(), bins: BTreeMap::new() }
+    /// An empty queue with bins of `tick_ms` from `origin` on.
+    pub fn new(origin: Millis, tick_ms: u32) -> Self {
+        let tick_ms = u64::from(tick_ms.max(1));
+        Self { origin, tick_ms, deadlines: BTreeMap::new(), bins: BTreeMap::new() }
     }
 
     /// Gives an element, new or not, the time `timeout_ms` from now on.
@@ -72,7 +75,8 @@ impl<E: Ord + Copy> ExpiryQueue<E> {
 
     // zk: ExpiryQueue.roundToNextInterval
     fn bin_of(&self, deadline: Millis) -> Millis {
-        Millis((deadline.0 / self.tick_ms + 1).saturating_mul(self.tick_ms))
+        let ticks = deadline.since(self.origin) / self.tick_ms + 1;
+        self.origin.plus(ticks.saturating_mul(self.tick_ms))
     }
 }
 
@@ -85,11 +89,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deadlines_round_up_to_the_next_tick() {
-        for (now, timeout_ms, alive, dead) in
-            [(0, 4000, 5999, 6000), (1, 4000, 5999, 6000), (0, 3999, 3999, 4000), (1999, 4001, 7999, 8000)]
-        {
-            let mut queue = ExpiryQueue::new(2000);
+    fn deadlines_round_up_to_the_next_tick_since_the_beginning() {
+        for (now, timeout_ms, alive, dead) in [
+            (500, 4000, 6499, 6500),
+            (501, 4000, 6499, 6500),
+            (500, 3999, 4499, 4500),
+            (2499, 4001, 8499, 8500),
+        ] {
+            let mut queue = ExpiryQueue::new(Millis(500), 2000);
             queue.update(7, Millis(now), timeout_ms);
             assert_eq!(queue.expired(Millis(alive)), vec![], "{now} {timeout_ms}");
             assert_eq!(queue.expired(Millis(dead)), vec![7], "{now} {timeout_ms}");
@@ -99,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_update_moves_an_element_and_remove_takes_it_out() {
-        let mut queue = ExpiryQueue::new(10);
+        let mut queue = ExpiryQueue::new(Millis(0), 10);
         queue.update(1, Millis(0), 10);
         queue.update(2, Millis(0), 10);
         queue.update(1, Millis(15), 10);

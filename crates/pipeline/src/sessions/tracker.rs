@@ -51,7 +51,7 @@ impl SessionTracker {
     pub fn new(tick_ms: u32, now: Millis, sessions: impl IntoIterator<Item = (SessionId, i32)>) -> Self {
         let mut tracker = Self {
             sessions: BTreeMap::new(),
-            expiry: ExpiryQueue::new(tick_ms),
+            expiry: ExpiryQueue::new(now, tick_ms),
             tick_ms: u64::from(tick_ms),
             last_tick: now,
             no_expiry_before: now,
