@@ -222,11 +222,12 @@ fn a_cut_at_any_operation_loses_nothing_that_was_acknowledged() {
     let operations = operations_of_a_run();
     assert!(operations > 500, "{operations}");
     for operation in 0..operations {
+        let cut = SimulatedDisk::new();
+        let mut told = Told::default();
+        cut.fail_at(operation, Fault::Cut);
+        assert!(run(&cut, &mut told).is_err());
         for seed in 0..3 {
-            let disk = SimulatedDisk::new();
-            let mut told = Told::default();
-            disk.fail_at(operation, Fault::Cut);
-            assert!(run(&disk, &mut told).is_err());
+            let disk = cut.fork();
             disk.crash(operation * 31 + seed);
             check(&disk, told, &format!("operation {operation} seed {seed}"));
         }
@@ -288,33 +289,33 @@ fn l5_what_recovery_read_from_the_cache_survives_the_next_power_loss() {
 
 #[test]
 fn a_cut_at_any_operation_of_a_truncation_leaves_no_gap() {
-    let target = zxid(321);
-    let start = |disk: &SimulatedDisk| {
-        disk.fail_at(disk.operations() + 420, Fault::Cut);
-        let _ = run(disk, &mut Told::default());
-        disk.kill();
-        let store = Store::open(disk.clone(), settings()).unwrap();
-        let (state, _) = recover(&store).unwrap();
-        assert!(state.count > 330, "{state:?}");
-        (store, state.count)
-    };
-    for nth in 0.. {
+    let start = SimulatedDisk::new();
+    start.fail_at(420, Fault::Cut);
+    assert!(run(&start, &mut Told::default()).is_err());
+    start.kill();
+    let (state, _) = recover(&Store::open(start.clone(), settings()).unwrap()).unwrap();
+    assert!(state.count > 330, "{state:?}");
+    // Within the newest file, and two files and snapshots back.
+    for target in [321, 140] {
         let mut is_done = false;
-        for seed in 0..10 {
-            let disk = SimulatedDisk::new();
-            let (store, appended) = start(&disk);
-            disk.fail_at(disk.operations() + nth, Fault::Cut);
-            is_done = store.truncate(target).is_ok();
-            disk.crash(seed);
-            let told = Told { acknowledged: index(target), appended, accepted_epoch: 0 };
-            let state = check(&disk, told, &format!("operation {nth} seed {seed}"));
-            let store = Store::open(disk.clone(), settings()).unwrap();
-            assert!(!is_done || state.count == index(target));
-            assert_eq!(store.truncate(target).unwrap(), target);
-            assert_eq!(recover(&store).unwrap().0.count, index(target));
+        for nth in 0.. {
+            for seed in 0..10 {
+                let disk = start.fork();
+                let store = Store::open(disk.clone(), settings()).unwrap();
+                disk.fail_at(disk.operations() + nth, Fault::Cut);
+                is_done = store.truncate(zxid(target)).is_ok();
+                disk.crash(seed);
+                let told = Told { acknowledged: target, appended: state.count, accepted_epoch: 0 };
+                let found = check(&disk, told, &format!("target {target} operation {nth} seed {seed}"));
+                assert!(!is_done || found.count == target);
+                let store = Store::open(disk.clone(), settings()).unwrap();
+                assert_eq!(store.truncate(zxid(target)).unwrap(), zxid(target));
+                assert_eq!(recover(&store).unwrap().0.count, target);
+            }
+            if is_done {
+                break;
+            }
         }
-        if is_done {
-            return;
-        }
+        assert!(is_done);
     }
 }

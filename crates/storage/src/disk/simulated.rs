@@ -46,7 +46,7 @@ pub struct SimulatedFile {
     boot: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Machine {
     inodes: BTreeMap<u64, Inode>,
     names: Namespace,
@@ -61,6 +61,12 @@ impl SimulatedDisk {
     /// An empty disk.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A copy that goes its own way from here on.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.lock().clone())))
     }
 
     /// Number of changing operations so far.

@@ -87,8 +87,14 @@ impl<D: Disk> SnapshotWriter<D> {
         self.write(|out| item.encode(out))
     }
 
-    /// Seals the snapshot, makes it durable and gives it its name.
-    pub fn finish(mut self, trailers: Trailers) -> Result<SnapshotFile, StorageError> {
+    /// Seals the snapshot, makes it durable and gives it its name. After an error the partial file is gone, if the disk lets
+    /// it go.
+    pub fn finish(self, trailers: Trailers) -> Result<SnapshotFile, StorageError> {
+        let (disk, partial) = (self.disk.clone(), self.partial.clone());
+        self.complete(trailers).inspect_err(|_| disk.remove(&partial).unwrap_or_default())
+    }
+
+    fn complete(mut self, trailers: Trailers) -> Result<SnapshotFile, StorageError> {
         self.seal()?;
         if let Some(digest) = trailers.digest {
             self.write(|out| {

@@ -267,3 +267,48 @@ fn what_was_given_up_is_never_loaded_again() {
     store.finish_resync().unwrap();
     assert_eq!(open_plain(&disk).load().unwrap(), Load::Snapshots);
 }
+
+#[test]
+fn a_snapshot_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
+    for fault in [crate::disk::Fault::Eio, crate::disk::Fault::NoSpace] {
+        for operation in 0..3 {
+            let disk = SimulatedDisk::new();
+            let store = open_plain(&disk);
+            let mut writer = store.snapshot_writer(Zxid(1)).unwrap();
+            writer.push(&SnapshotItem::Sessions(vec![])).unwrap();
+            disk.fail_at(disk.operations() + operation, fault);
+            assert!(writer.finish(Trailers::default()).is_err());
+            assert_eq!(names(&disk), Vec::<String>::new(), "operation {operation}");
+            write_snapshot(&store, 1);
+            assert_eq!(store.candidates().unwrap().len(), 1);
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_panic(
+        content in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        begins_well: bool,
+    ) {
+        for (name, header) in [
+            ("log.1", &b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0"[..]),
+            ("snapshot.1", b"ZKSN\0\0\0\x02\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\x01"),
+            ("snapshot.1.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\0"),
+            ("snapshot.1.snappy", b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01\0\0\0"),
+        ] {
+            let disk = SimulatedDisk::new();
+            let path = Path::new("/data/version-2").join(name);
+            let header = if begins_well { header } else { &[] };
+            disk.put(&path, &[header, &content].concat()).unwrap();
+            let store = open_plain(&disk);
+            if let Ok(records) = store.records_after(Zxid::ZERO) {
+                records.for_each(drop);
+            }
+            let candidate = parse_snapshot_name(name).map(|(zxid, compression)| Candidate { zxid, path, compression });
+            if let Some(Ok(reader)) = candidate.map(|candidate| store.read_snapshot(&candidate)) {
+                proptest::prop_assert!(reader.verify().is_err());
+            }
+        }
+    }
+}

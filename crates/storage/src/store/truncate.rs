@@ -19,12 +19,14 @@ impl<D: Disk> Store<D> {
         for snapshot in self.snapshots()?.iter().rev().filter(|snapshot| snapshot.zxid > zxid) {
             self.remove(&snapshot.path)?;
         }
+        self.sync_dirs()?;
         let logs = crate::log::log_files(&self.disk, &self.log_dir)?;
         for (_, path) in logs.iter().rev().filter(|(first, _)| *first > zxid) {
             self.remove(path)?;
+            // One by one: a later file must not outlive an earlier one.
+            self.sync_dirs()?;
         }
-        self.sync_dirs()?;
-        for (first, path) in logs.iter().rev().filter(|(first, _)| *first <= zxid) {
+        if let Some((first, path)) = logs.iter().rev().find(|(first, _)| *first <= zxid) {
             self.cut(*first, path, zxid)?;
         }
         self.check_end(zxid)
@@ -57,10 +59,9 @@ impl<D: Disk> Store<D> {
                 Scanned::End { .. } => return Ok(()),
             }
         };
-        if Marks::<D::File>::read(&self.disk, &self.log_dir)?.is_some_and(|mark| mark.first == first) {
-            Marks::new(&self.log_dir).put_durably(&self.disk, Mark { first, end })?;
-        }
         let mut file = self.disk.open_write(path).map_err(StorageError::io("open", path))?;
+        file.sync().map_err(StorageError::io("sync", path))?;
+        Marks::new(&self.log_dir).put_durably(&self.disk, Mark { first, end })?;
         file.set_len(end).map_err(StorageError::io("truncate", path))?;
         file.sync().map_err(StorageError::io("sync", path))
     }

@@ -6,7 +6,7 @@ use super::super::parent_of;
 use super::{Random, key};
 
 /// Directories and names: what a process sees, what the medium has, and the changes between them, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Namespace {
     cache: Entries,
     medium: Entries,
