@@ -1,0 +1,224 @@
+//! Counters and summaries over plain atomics.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// A number that only rises, until it is reset.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    pub(super) fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+/// Average, least, greatest, count and sum.
+// zk: AvgMinMaxCounter
+#[derive(Debug)]
+pub struct Summary {
+    total: AtomicU64,
+    count: AtomicU64,
+    min: AtomicU64,
+    max: AtomicU64,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self {
+            total: AtomicU64::new(0),
+            count: AtomicU64::new(0),
+            min: AtomicU64::new(u64::MAX),
+            max: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Summary {
+    /// Takes in one value.
+    pub fn add(&self, value: u64) {
+        self.total.fetch_add(value, Relaxed);
+        self.count.fetch_add(1, Relaxed);
+        self.min.fetch_min(value, Relaxed);
+        self.max.fetch_max(value, Relaxed);
+    }
+
+    pub(super) fn lines(&self, name: &str, out: &mut dyn FnMut(String, String)) {
+        let (total, count) = (self.total.load(Relaxed), self.count.load(Relaxed));
+        let min = self.min.load(Relaxed);
+        out(format!("avg_{name}"), java_double(average(total, count)));
+        out(format!("min_{name}"), if count == 0 { 0 } else { min }.to_string());
+        out(format!("max_{name}"), self.max.load(Relaxed).to_string());
+        out(format!("cnt_{name}"), count.to_string());
+        out(format!("sum_{name}"), total.to_string());
+    }
+
+    pub(super) fn reset(&self) {
+        self.total.store(0, Relaxed);
+        self.count.store(0, Relaxed);
+        self.min.store(u64::MAX, Relaxed);
+        self.max.store(0, Relaxed);
+    }
+}
+
+/// A summary with percentiles over a uniform sample.
+// zk: AvgMinMaxPercentileCounter
+#[derive(Debug, Default)]
+pub struct Percentiles {
+    summary: Summary,
+    sample: Mutex<Sample>,
+}
+
+/// Values that the percentiles are taken from.
+const SAMPLE_MAX: usize = 4096;
+
+#[derive(Debug, Default)]
+struct Sample {
+    values: Vec<u64>,
+    seen: u64,
+    dice: u64,
+}
+
+impl Percentiles {
+    /// Takes in one value.
+    pub fn add(&self, value: u64) {
+        self.summary.add(value);
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner).add(value);
+    }
+
+    pub(super) fn lines(&self, name: &str, out: &mut dyn FnMut(String, String)) {
+        self.summary.lines(name, out);
+        let mut values = self.sample.lock().unwrap_or_else(PoisonError::into_inner).values.clone();
+        values.sort_unstable();
+        for (label, quantile) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)] {
+            out(format!("{label}_{name}"), percentile(&values, quantile).to_string());
+        }
+    }
+
+    pub(super) fn reset(&self) {
+        self.summary.reset();
+        *self.sample.lock().unwrap_or_else(PoisonError::into_inner) = Sample::default();
+    }
+}
+
+impl Sample {
+    fn add(&mut self, value: u64) {
+        self.seen += 1;
+        if self.values.len() < SAMPLE_MAX {
+            self.values.push(value);
+            return;
+        }
+        // A step of splitmix64: which values stay needs no better dice.
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.dice ^ (self.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let place = usize::try_from((mixed ^ (mixed >> 27)) % self.seen).unwrap_or(SAMPLE_MAX);
+        if let Some(kept) = self.values.get_mut(place) {
+            *kept = value;
+        }
+    }
+}
+
+/// A quantile by linear interpolation between ranks.
+// zk: com.codahale.metrics.UniformSnapshot.getValue
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "ranks are at most 4096, and a percentile is shown rounded"
+)]
+fn percentile(sorted: &[u64], quantile: f64) -> u64 {
+    let position = quantile * (sorted.len() + 1) as f64;
+    let rank = position.floor().max(0.0) as usize;
+    let (first, last) = (sorted.first().copied().unwrap_or(0), sorted.last().copied().unwrap_or(0));
+    if rank < 1 {
+        return first;
+    }
+    match (sorted.get(rank - 1), sorted.get(rank)) {
+        (Some(lower), Some(upper)) => {
+            (*lower as f64 + (position - position.floor()) * (*upper as f64 - *lower as f64)).round() as u64
+        }
+        _ => last,
+    }
+}
+
+/// An average as the reference rounds it.
+#[expect(clippy::cast_precision_loss, reason = "an average is shown with four digits")]
+#[must_use]
+pub fn average(total: u64, count: u64) -> f64 {
+    if count == 0 {
+        return 0.0;
+    }
+    (total as f64 / count as f64 * 1e4).round() / 1e4
+}
+
+/// A number as Java's `Double.toString` prints it.
+#[must_use]
+pub fn java_double(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
+        let text = format!("{value:E}");
+        return match text.split_once('E') {
+            Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+            _ => text,
+        };
+    }
+    format!("{value:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(show: impl Fn(&mut dyn FnMut(String, String))) -> Vec<String> {
+        let mut lines = Vec::new();
+        show(&mut |name, value| lines.push(format!("{name} {value}")));
+        lines
+    }
+
+    #[test]
+    fn summaries_start_at_zero_and_go_back_to_it() {
+        let summary = Summary::default();
+        let zero = ["avg_x 0.0", "min_x 0", "max_x 0", "cnt_x 0", "sum_x 0"];
+        assert_eq!(lines(|out| summary.lines("x", out)), zero);
+        [3, 1, 7].map(|value| summary.add(value));
+        assert_eq!(
+            lines(|out| summary.lines("x", out)),
+            ["avg_x 3.6667", "min_x 1", "max_x 7", "cnt_x 3", "sum_x 11"]
+        );
+        summary.reset();
+        assert_eq!(lines(|out| summary.lines("x", out)), zero);
+    }
+
+    #[test]
+    fn percentiles_interpolate_as_the_reference_does() {
+        let percentiles = Percentiles::default();
+        (1..=100).for_each(|value| percentiles.add(value));
+        let shown = lines(|out| percentiles.lines("x", out));
+        assert_eq!(shown[5..], ["p50_x 51", "p95_x 96", "p99_x 100", "p999_x 100"]);
+    }
+
+    #[test]
+    fn the_sample_stays_bounded() {
+        let percentiles = Percentiles::default();
+        (0..10_000).for_each(|value| percentiles.add(value));
+        assert_eq!(percentiles.sample.lock().unwrap().values.len(), SAMPLE_MAX);
+    }
+
+    #[test]
+    fn doubles_look_like_javas() {
+        for (value, wanted) in
+            [(0.0, "0.0"), (3.8182, "3.8182"), (4.0, "4.0"), (1e7, "1.0E7"), (1.25e8, "1.25E8"), (0.0001, "1.0E-4")]
+        {
+            assert_eq!(java_double(value), wanted);
+        }
+        assert_eq!(java_double(average(42, 11)), "3.8182");
+    }
+}
