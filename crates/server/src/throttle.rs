@@ -71,7 +71,8 @@ impl BlueThrottle {
         if elapsed > fill_time {
             let refill = elapsed.saturating_mul(i64::from(self.settings.fill_count)) / fill_time;
             let filled = i64::from(self.tokens).saturating_add(refill).min(i64::from(self.settings.tokens));
-            self.tokens = i32::try_from(filled).ok().filter(|tokens| *tokens >= 0).unwrap_or(self.settings.tokens);
+            self.tokens =
+                i32::try_from(filled).ok().filter(|tokens| *tokens >= 0).unwrap_or(self.settings.tokens);
             self.last_fill = now;
         }
     }
@@ -115,7 +116,16 @@ mod tests {
     #[test]
     fn an_empty_bucket_refuses_until_it_fills() {
         let mut throttle = BlueThrottle::new(settings(2), Millis(0));
-        let rows = [(0, true), (0, true), (5, false), (10, false), (11, true), (12, true), (13, false), (1000, true)];
+        let rows = [
+            (0, true),
+            (0, true),
+            (5, false),
+            (10, false),
+            (11, true),
+            (12, true),
+            (13, false),
+            (1000, true),
+        ];
         for (at, wanted) in rows {
             assert_eq!(throttle.admit(1, Millis(at), 0.5), wanted, "at {at}");
         }

@@ -156,7 +156,8 @@ mod tests {
         metrics.dropped(CloseReason::OutboxFull { limit: 1 });
         let mut shown = Vec::new();
         metrics.lines(&mut |name, value| shown.push((name, value)));
-        let value = |wanted: &str| shown.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        let value =
+            |wanted: &str| shown.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
         assert_eq!(value("connection_drop_session_moved"), Some("1"));
         assert_eq!(value("connection_drop_outbox_full"), Some("1"));
         assert_eq!(value("connection_drop_shutdown"), Some("0"));

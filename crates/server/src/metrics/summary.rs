@@ -188,7 +188,7 @@ mod tests {
         let summary = Summary::default();
         let zero = ["avg_x 0.0", "min_x 0", "max_x 0", "cnt_x 0", "sum_x 0"];
         assert_eq!(lines(|out| summary.lines("x", out)), zero);
-        [3, 1, 7].map(|value| summary.add(value));
+        [3, 1, 7].into_iter().for_each(|value| summary.add(value));
         assert_eq!(
             lines(|out| summary.lines("x", out)),
             ["avg_x 3.6667", "min_x 1", "max_x 7", "cnt_x 3", "sum_x 11"]
@@ -214,9 +214,14 @@ mod tests {
 
     #[test]
     fn doubles_look_like_javas() {
-        for (value, wanted) in
-            [(0.0, "0.0"), (3.8182, "3.8182"), (4.0, "4.0"), (1e7, "1.0E7"), (1.25e8, "1.25E8"), (0.0001, "1.0E-4")]
-        {
+        for (value, wanted) in [
+            (0.0, "0.0"),
+            (3.8182, "3.8182"),
+            (4.0, "4.0"),
+            (1e7, "1.0E7"),
+            (1.25e8, "1.25E8"),
+            (0.0001, "1.0E-4"),
+        ] {
             assert_eq!(java_double(value), wanted);
         }
         assert_eq!(java_double(average(42, 11)), "3.8182");

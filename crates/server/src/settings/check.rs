@@ -154,7 +154,7 @@ fn client(values: &Values<'_>, member: Option<&ensemble::Member>) -> Result<Clie
         handshake_ms: not_negative(i64::from(values.int("zookeeper.nio.sessionlessCnxnTimeout", 10_000))),
         frame_max: u32::try_from(frame_max).unwrap_or(0),
         frame_extra: u32::try_from(frame_extra).unwrap_or(0),
-        outbox_max: values.count("zookeeper.outbox.maxBytes", 32 << 20),
+        outbox_max: values.count("zookeeper.outbox.maxBytes", 0),
         watches_max: values.count("zookeeper.watches.maxPerConnection", 0),
         read_only_mode: values.text("readonlymode.enabled") == Some("true"),
     })

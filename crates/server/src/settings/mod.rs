@@ -6,6 +6,7 @@
 pub mod catalog;
 mod check;
 mod java;
+mod pipeline;
 pub mod properties;
 mod quorum;
 pub mod raw;
@@ -183,9 +184,9 @@ pub struct ClientSettings {
     pub frame_max: u32,
     /// Slack for fields inside a frame.
     pub frame_extra: u32,
-    /// Bytes that may wait for a slow reader.
+    /// Bytes that may wait for a slow reader; 0 is the default of the pipeline.
     pub outbox_max: usize,
-    /// Watches of one connection; 0 is unlimited.
+    /// Watches of one connection; 0 is the default of the pipeline.
     pub watches_max: usize,
     /// `readonlymode.enabled`: only the four-letter word `isro` depends on it here.
     pub read_only_mode: bool,
@@ -259,8 +260,8 @@ pub struct AuthSettings {
     pub providers: Vec<Provider>,
     /// `digest` is offered.
     pub digest_enabled: bool,
-    /// Hash of `digest` identities, by its Java name.
-    pub digest_algorithm: String,
+    /// Hash of `digest` identities.
+    pub digest_algorithm: ::pipeline::settings::DigestAlgorithm,
     /// `super:<hash>`.
     pub super_digest: Option<String>,
     /// Names of the `ensemble` scheme.
@@ -303,7 +304,7 @@ pub struct RequestSettings {
     pub reconfig_enabled: bool,
     /// `WatchManagerOptimized`: no persistent watches.
     pub watch_manager_optimized: bool,
-    /// Operations of one multi; 0 is as many as a frame holds.
+    /// Operations of one multi; 0 is the default of the pipeline.
     pub multi_ops_max: usize,
 }
 

@@ -1,10 +1,11 @@
 //! Authentication: which schemes there are, and which must be used.
 
+use pipeline::settings::DigestAlgorithm;
+
 use super::values::Values;
 use super::{AuthSettings, Provider, Raw, SettingsError};
 
 const FAMILY: &str = "zookeeper.authProvider.";
-const HASHES: [&str; 6] = ["MD5", "SHA1", "SHA-1", "SHA-224", "SHA-256", "SHA-384"];
 
 pub(super) fn check(values: &Values<'_>, raw: &Raw) -> Result<AuthSettings, SettingsError> {
     let digest_enabled = values.boolean("zookeeper.DigestAuthenticationProvider.enabled", true);
@@ -113,14 +114,10 @@ fn enforced(values: &Values<'_>) -> Result<Option<Vec<String>>, SettingsError> {
     Ok(Some(schemes))
 }
 
-fn digest_algorithm(values: &Values<'_>) -> Result<String, SettingsError> {
+fn digest_algorithm(values: &Values<'_>) -> Result<DigestAlgorithm, SettingsError> {
     const NAME: &str = "zookeeper.DigestAuthenticationProvider.digestAlg";
-    let name = values.text(NAME).unwrap_or("SHA1").to_ascii_uppercase();
-    let known = HASHES.contains(&name.as_str()) || name == "SHA-512" || name.starts_with("SHA3-");
-    if !known {
-        return Err(SettingsError::Rule(format!(
-            "{NAME}={name}: expected a hash such as SHA1, SHA-256 or SHA3-256"
-        )));
-    }
-    Ok(name)
+    let name = values.text(NAME).unwrap_or("SHA1");
+    DigestAlgorithm::from_jca_name(name).ok_or_else(|| {
+        SettingsError::Rule(format!("{NAME}={name}: expected a hash such as SHA1, SHA-256 or SHA3-256"))
+    })
 }
