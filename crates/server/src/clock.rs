@@ -7,7 +7,7 @@ use pipeline::time::Millis;
 /// Milliseconds of the monotonic clock, which session ids start from.
 // zk: Time.currentElapsedTime
 #[must_use]
-pub fn monotonic() -> Millis {
+pub(crate) fn monotonic() -> Millis {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Millis(seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000)
@@ -15,14 +15,14 @@ pub fn monotonic() -> Millis {
 
 /// Milliseconds since 1970.
 #[must_use]
-pub fn wall_ms() -> i64 {
+pub(crate) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A moment as Java's `Date` prints it, in UTC.
 #[must_use]
-pub fn java_date(wall_ms: i64) -> String {
+pub(crate) fn java_date(wall_ms: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -36,20 +36,6 @@ pub fn java_date(wall_ms: i64) -> String {
         "{} {} {day:02} {:02}:{:02}:{:02} UTC {year}",
         name(&DAYS, days.rem_euclid(7)),
         name(&MONTHS, month - 1),
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
-/// A moment as the log shows it: ISO 8601 in UTC, with milliseconds.
-#[must_use]
-pub fn iso(wall_ms: i64) -> String {
-    let (seconds, milli) = (wall_ms.div_euclid(1000), wall_ms.rem_euclid(1000));
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    format!(
-        "{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{milli:03}Z",
         second / 3600,
         second / 60 % 60,
         second % 60
@@ -82,7 +68,6 @@ mod tests {
         ] {
             assert_eq!(java_date(wall_ms), wanted);
         }
-        assert_eq!(iso(1_795_245_118_042), "2026-11-21T07:11:58.042Z");
     }
 
     #[test]

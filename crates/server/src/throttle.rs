@@ -10,7 +10,7 @@ use crate::settings::BlueSettings;
 /// * `drop` is a probability.
 // zk: BlueThrottle
 #[derive(Debug)]
-pub struct BlueThrottle {
+pub(crate) struct BlueThrottle {
     settings: BlueSettings,
     tokens: i32,
     last_fill: Millis,
@@ -21,14 +21,14 @@ pub struct BlueThrottle {
 impl BlueThrottle {
     /// A full bucket.
     #[must_use]
-    pub fn new(settings: BlueSettings, now: Millis) -> Self {
+    pub(crate) fn new(settings: BlueSettings, now: Millis) -> Self {
         Self { tokens: settings.tokens, settings, last_fill: now, last_freeze: now, drop: 0.0 }
     }
 
     /// What a new session costs, or one that is re-attached.
     // zk: ZooKeeperServer.processConnectRequest
     #[must_use]
-    pub fn cost(&self, renew: bool) -> i32 {
+    pub(crate) fn cost(&self, renew: bool) -> i32 {
         match (self.settings.weighted, renew) {
             (false, _) => 1,
             (true, false) => self.settings.global_weight,
@@ -38,7 +38,7 @@ impl BlueThrottle {
 
     /// Takes `need` tokens, or refuses. `dice` is uniform in 0..1.
     // zk: BlueThrottle.checkLimit
-    pub fn admit(&mut self, need: i32, now: Millis, dice: f64) -> bool {
+    pub(crate) fn admit(&mut self, need: i32, now: Millis, dice: f64) -> bool {
         if self.settings.tokens == 0 {
             return true;
         }
@@ -55,13 +55,13 @@ impl BlueThrottle {
 
     /// Tokens that are missing.
     #[must_use]
-    pub fn deficit(&self) -> i32 {
+    pub(crate) fn deficit(&self) -> i32 {
         self.settings.tokens - self.tokens
     }
 
     /// The refusal probability.
     #[must_use]
-    pub fn drop_chance(&self) -> f64 {
+    pub(crate) fn drop_chance(&self) -> f64 {
         self.drop
     }
 

@@ -6,14 +6,14 @@ mod summary;
 
 use pipeline::outbox::CloseReason;
 
-pub use summary::{Counter, Percentiles, Summary, average, java_double};
+pub(crate) use summary::{Counter, Percentiles, Summary, average, java_double};
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty,)+) => {
         /// All metrics that are not gauges; a field has the metric's name.
         #[derive(Debug)]
-        pub struct Metrics {
-            $($(#[doc = $doc])+ pub $name: $kind,)+
+        pub(crate) struct Metrics {
+            $($(#[doc = $doc])+ pub(crate) $name: $kind,)+
             drops: Vec<Counter>,
         }
 
@@ -28,7 +28,7 @@ macro_rules! metrics {
 
         impl Metrics {
             /// Hands each name and value to `out`.
-            pub fn lines(&self, out: &mut dyn FnMut(String, String)) {
+            pub(crate) fn lines(&self, out: &mut dyn FnMut(String, String)) {
                 $(self.$name.lines(stringify!($name), out);)+
                 for (name, count) in CloseReason::NAMES.iter().zip(&self.drops) {
                     count.lines(&format!("connection_drop_{name}"), out);
@@ -36,7 +36,7 @@ macro_rules! metrics {
             }
 
             /// Starts all of them anew, as `srst` asks.
-            pub fn reset(&self) {
+            pub(crate) fn reset(&self) {
                 $(self.$name.reset();)+
                 self.drops.iter().for_each(Counter::reset);
             }
@@ -52,7 +52,7 @@ impl Counter {
 
 impl Metrics {
     /// Counts a connection that ended.
-    pub fn dropped(&self, reason: CloseReason) {
+    pub(crate) fn dropped(&self, reason: CloseReason) {
         let place = CloseReason::NAMES.iter().position(|name| *name == reason.name());
         if let Some(counter) = place.and_then(|place| self.drops.get(place)) {
             counter.add(1);

@@ -5,16 +5,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// A number that only rises, until it is reset.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     /// Adds `count`.
-    pub fn add(&self, count: u64) {
+    pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
 
     /// The number now.
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 
@@ -26,7 +26,7 @@ impl Counter {
 /// Average, least, greatest, count and sum.
 // zk: AvgMinMaxCounter
 #[derive(Debug)]
-pub struct Summary {
+pub(crate) struct Summary {
     total: AtomicU64,
     count: AtomicU64,
     min: AtomicU64,
@@ -46,7 +46,7 @@ impl Default for Summary {
 
 impl Summary {
     /// Takes in one value.
-    pub fn add(&self, value: u64) {
+    pub(crate) fn add(&self, value: u64) {
         self.total.fetch_add(value, Relaxed);
         self.count.fetch_add(1, Relaxed);
         self.min.fetch_min(value, Relaxed);
@@ -74,7 +74,7 @@ impl Summary {
 /// A summary with percentiles over a uniform sample.
 // zk: AvgMinMaxPercentileCounter
 #[derive(Debug, Default)]
-pub struct Percentiles {
+pub(crate) struct Percentiles {
     summary: Summary,
     sample: Mutex<Sample>,
 }
@@ -91,7 +91,7 @@ struct Sample {
 
 impl Percentiles {
     /// Takes in one value.
-    pub fn add(&self, value: u64) {
+    pub(crate) fn add(&self, value: u64) {
         self.summary.add(value);
         self.sample.lock().unwrap_or_else(PoisonError::into_inner).add(value);
     }
@@ -153,7 +153,7 @@ fn percentile(sorted: &[u64], quantile: f64) -> u64 {
 /// An average as the reference rounds it.
 #[expect(clippy::cast_precision_loss, reason = "an average is shown with four digits")]
 #[must_use]
-pub fn average(total: u64, count: u64) -> f64 {
+pub(crate) fn average(total: u64, count: u64) -> f64 {
     if count == 0 {
         return 0.0;
     }
@@ -162,7 +162,7 @@ pub fn average(total: u64, count: u64) -> f64 {
 
 /// A number as Java's `Double.toString` prints it.
 #[must_use]
-pub fn java_double(value: f64) -> String {
+pub(crate) fn java_double(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
         let text = format!("{value:E}");
         return match text.split_once('E') {

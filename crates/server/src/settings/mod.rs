@@ -266,6 +266,10 @@ pub struct AuthSettings {
     pub super_digest: Option<String>,
     /// Names of the `ensemble` scheme.
     pub ensemble_names: Option<Vec<String>>,
+    /// Name in an ACL that every SASL identity matches.
+    pub any_sasl_user: Option<String>,
+    /// Subject of a certificate that every ACL of scheme `x509` lets in.
+    pub x509_super_user: Option<String>,
     /// Schemes of which each connection must have one.
     pub enforce: Option<Vec<String>>,
     /// No ACL is checked.
@@ -283,9 +287,9 @@ pub enum Provider {
     Ensemble,
     /// `key`.
     Key,
-    /// `sasl`, not offered yet.
+    /// `sasl`: ACLs may name it, nobody can log in yet.
     Sasl,
-    /// `x509`, not offered yet.
+    /// `x509`: ACLs may name it, nobody can log in yet.
     X509,
 }
 

@@ -1,6 +1,7 @@
 //! The settings that the pipeline and the state obey, in their own types.
 
 use pipeline::settings as to;
+use tree::acl::{self, AclSettings};
 
 use super::{Provider, Settings};
 
@@ -18,7 +19,7 @@ impl Settings {
             extended_types: self.requests.extended_types,
             emulate_353_ttl: self.requests.emulate_353_ttl,
             enforce_quota: self.requests.enforce_quota,
-            skip_acl: self.auth.skip_acl,
+            acl: self.acl(),
             close_session_txn: self.requests.close_session_txn,
             digest_enabled: self.data.digest_enabled,
             reconfig_enabled: self.requests.reconfig_enabled,
@@ -46,15 +47,37 @@ impl Settings {
     }
 
     fn pipeline_auth(&self) -> to::AuthSettings {
-        let has = |provider: Provider| self.auth.providers.contains(&provider);
         to::AuthSettings {
-            digest_enabled: self.auth.digest_enabled || has(Provider::Digest),
             digest_algorithm: self.auth.digest_algorithm,
             super_digest: self.auth.super_digest.clone(),
-            ensemble_enabled: has(Provider::Ensemble),
             ensemble_names: self.auth.ensemble_names.as_ref().map(|names| names.iter().cloned().collect()),
-            key_enabled: has(Provider::Key),
             enforce: self.auth.enforce.clone(),
         }
+    }
+
+    /// zk: ProviderRegistry.initialize
+    fn acl(&self) -> AclSettings {
+        let mut providers = vec![Provider::Ip];
+        if self.auth.digest_enabled {
+            providers.push(Provider::Digest);
+        }
+        providers.extend(
+            self.auth.providers.iter().filter(|added| !matches!(added, Provider::Ip | Provider::Digest)),
+        );
+        if self.auth.providers.contains(&Provider::Digest) && !self.auth.digest_enabled {
+            providers.push(Provider::Digest);
+        }
+        let providers = providers.into_iter().map(|provider| {
+            let known = match provider {
+                Provider::Digest => acl::Provider::Digest,
+                Provider::Ip => acl::Provider::Ip,
+                Provider::Ensemble => acl::Provider::Ensemble,
+                Provider::Key => acl::Provider::Key,
+                Provider::Sasl => acl::Provider::Sasl { any_user: self.auth.any_sasl_user.clone() },
+                Provider::X509 => acl::Provider::X509 { super_user: self.auth.x509_super_user.clone() },
+            };
+            (provider.scheme().to_owned(), known)
+        });
+        AclSettings { skip_acl: self.auth.skip_acl, providers: providers.collect() }
     }
 }

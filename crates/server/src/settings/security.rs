@@ -36,6 +36,8 @@ pub(super) fn check(values: &Values<'_>, raw: &Raw) -> Result<AuthSettings, Sett
         ensemble_names: values.text("zookeeper.ensembleAuthName").map(|names| {
             names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
         }),
+        any_sasl_user: values.text("zookeeper.letAnySaslUserDoX").map(str::to_owned),
+        x509_super_user: values.text("zookeeper.X509AuthenticationProvider.superUser").map(str::to_owned),
         enforce,
         skip_acl: values.text("zookeeper.skipACL") == Some("yes"),
         providers,
@@ -72,13 +74,16 @@ fn providers(values: &Values<'_>, raw: &Raw) -> Vec<Provider> {
         let Some(given) = values.property(name) else { continue };
         let class = given.value.strip_prefix("org.apache.zookeeper.server.auth.");
         match KNOWN.iter().find(|(known, _)| Some(*known) == class) {
-            Some((_, provider @ (Provider::Sasl | Provider::X509))) => values.warn(format!(
-                "{}: {name}={}: {} is not offered yet",
-                given.origin,
-                given.value,
-                provider.scheme()
-            )),
-            Some((_, provider)) => providers.push(*provider),
+            Some((_, provider)) => {
+                providers.push(*provider);
+                if matches!(provider, Provider::Sasl | Provider::X509) {
+                    let scheme = provider.scheme();
+                    values.warn(format!(
+                        "{}: {name}: ACLs may name {scheme}, but nobody can log in by it yet",
+                        given.origin
+                    ));
+                }
+            }
             None => values.warn(format!(
                 "{}: {name}={}: expected a provider class of the reference; it is not loaded",
                 given.origin, given.value

@@ -192,7 +192,7 @@ mod tests {
         };
         assert_eq!(print(&line, false), " /127.0.0.1:52990[0](queued=0,recved=1,sent=0)\n");
         line.interest = 1;
-        line.opened = Some(Opened { session: SessionId(0x1_0000_113f_b800_01), timeout_ms: 10_000 });
+        line.opened = Some(Opened { session: SessionId(0x0100_0011_3fb8_0001), timeout_ms: 10_000 });
         assert_eq!(print(&line, true), " /127.0.0.1:52990[1](queued=0,recved=1,sent=0)\n");
         assert_eq!(
             print(&line, false),
@@ -208,7 +208,7 @@ mod tests {
     fn dumps_have_the_shape_of_the_reference() {
         let mut out = String::new();
         expiry_sets("Session", vec![(1_795_245_118_000, vec!["0x1".into(), "0x2".into()])], &mut out);
-        ephemerals(&[(SessionId(0x1_0000_113f_b800_00), vec!["/e".into()])], &mut out);
+        ephemerals(&[(SessionId(0x0100_0011_3fb8_0000), vec!["/e".into()])], &mut out);
         assert_eq!(
             out,
             "Session Sets (1)/(2):\n2 expire at Sat Nov 21 07:11:58 UTC 2026:\n\t0x1\n\t0x2\n\

@@ -1,0 +1,150 @@
+//! The client port: accepts while there is room, and says so once when there is none.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pipeline::auth::identities_of;
+use pipeline::outbox::Outbox;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::clients::{Client, Full};
+use super::{Shared, Stage, connection};
+use crate::clock;
+use crate::settings::ClientSettings;
+
+/// What Java takes when no backlog is given.
+const BACKLOG_DEFAULT: i32 = 50;
+/// Pause when the process is out of descriptors.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// Refusals of this time share one line in the log.
+const REFUSAL_LINE_EVERY: Duration = Duration::from_secs(1);
+
+/// Binds the client port.
+pub(crate) fn bind(settings: &ClientSettings, address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let backlog = if settings.backlog > 0 { settings.backlog } else { BACKLOG_DEFAULT };
+    let bound = bind_to(address, backlog);
+    if bound.is_err() && settings.any_host {
+        // A machine without IPv6 has IPv4 only.
+        return bind_to(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()), backlog)
+            .or(bound);
+    }
+    bound
+}
+
+fn bind_to(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Accepts until the server drains.
+pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let guard = shared.alarm.guard("the listener");
+    let mut stage = shared.stage.subscribe();
+    let mut is_exhausted = false;
+    let mut refusals = Refusals::default();
+    while *stage.borrow_and_update() == Stage::Serving {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stage.changed() => continue,
+        };
+        match accepted {
+            Ok((stream, remote)) => {
+                if std::mem::take(&mut is_exhausted) {
+                    tracing::warn!("descriptors are free again, connections are accepted");
+                }
+                if let Err(full) = admit(&shared, stream, canonical(remote)) {
+                    shared.metrics.connection_rejected.add(1);
+                    refusals.log(remote, full);
+                }
+            }
+            Err(error) if is_out_of_resources(&error) => {
+                if !std::mem::replace(&mut is_exhausted, true) {
+                    tracing::error!("no connection can be accepted until some close: {error}");
+                }
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+            Err(error) => tracing::debug!("a connection was gone before it was accepted: {error}"),
+        }
+    }
+    guard.done();
+}
+
+fn admit(shared: &Arc<Shared>, stream: TcpStream, remote: SocketAddr) -> Result<(), Full> {
+    let limits = &shared.settings.client;
+    let admitted = shared.clients.admit(remote, limits.total_max, limits.per_address_max, |id| {
+        let outbox = Outbox::new(Arc::clone(&shared.pipeline), identities_of(remote.ip()));
+        Client::new(id, remote, outbox, clock::monotonic(), clock::wall_ms())
+    });
+    let socket = SockRef::from(&stream);
+    let client = match admitted {
+        Ok(client) => client,
+        Err(full) => {
+            // The client learns at once; nothing of ours waits for it.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+            return Err(full);
+        }
+    };
+    // zk: NIOServerCnxn: no delay, no linger, keep-alive by setting; a socket that is gone fails at its first read
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_keepalive(limits.keep_alive);
+    tokio::spawn(connection::serve(Arc::clone(shared), stream, client));
+    Ok(())
+}
+
+/// An IPv4 client of a port for both families is an IPv4 client.
+fn canonical(remote: SocketAddr) -> SocketAddr {
+    SocketAddr::new(remote.ip().to_canonical(), remote.port())
+}
+
+fn is_out_of_resources(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// One line a second, with the number of those that it stands for.
+#[derive(Default)]
+struct Refusals {
+    last_line: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Refusals {
+    fn log(&mut self, remote: SocketAddr, full: Full) {
+        if self.last_line.is_some_and(|at| at.elapsed() < REFUSAL_LINE_EVERY) {
+            self.unsaid += 1;
+            return;
+        }
+        tracing::warn!(%remote, unsaid = self.unsaid, "connection refused: {full}");
+        self.last_line = Some(Instant::now());
+        self.unsaid = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_clients_of_a_dual_port_are_ipv4_clients() {
+        assert_eq!(canonical("[::ffff:10.0.0.1]:7".parse().unwrap()), "10.0.0.1:7".parse().unwrap());
+        assert_eq!(canonical("[::1]:7".parse().unwrap()), "[::1]:7".parse().unwrap());
+    }
+
+    #[test]
+    fn running_out_of_descriptors_is_known() {
+        assert!(is_out_of_resources(&io::Error::from_raw_os_error(24)));
+        assert!(!is_out_of_resources(&io::ErrorKind::ConnectionAborted.into()));
+    }
+}

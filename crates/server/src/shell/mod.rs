@@ -1,0 +1,139 @@
+//! The running server: who owns what, and who talks to whom.
+//!
+//! ```text
+//!  accept ──▶ connection tasks (tokio) ── Message, bounded ──▶ replica thread ── Batch, bounded ──▶ disk thread
+//!                   │  ▲                                        │      ▲                               │
+//!                   │  └── outbox changed: Notify ──────────────┘      └── durable zxid: atomic+Notify ─┘
+//!                   └── state (read), watches, own outbox       └── state (write), watches, outboxes
+//! ```
+//!
+//! * Locks are taken in the order state, watches, clients, outbox; nobody waits for anything else while holding one.
+//! * The disk thread never waits for the replica thread, so that the two cannot stop each other.
+//! * A thread or task that ends unexpectedly ends the process: [`alarm`].
+
+pub(crate) mod alarm;
+pub(crate) mod clients;
+mod connection;
+pub(crate) mod disk;
+pub(crate) mod listener;
+pub(crate) mod replica;
+pub(crate) mod snapshots;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use ::pipeline::event::Event;
+use ::pipeline::settings::PipelineSettings;
+use ::pipeline::time::Millis;
+use ::replica::SessionReport;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tree::{State, Watches};
+
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::throttle::BlueThrottle;
+use alarm::Alarm;
+use clients::Clients;
+
+/// Messages that may wait for the replica; who has more waits with them.
+pub(crate) const INBOX_MAX: usize = 8192;
+
+/// What the replica thread is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Something for the replica.
+    Event(Event),
+    /// When does each session expire? For `dump`.
+    Sessions(oneshot::Sender<Vec<SessionReport>>),
+}
+
+/// How far the server has come in stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// It serves.
+    Serving,
+    /// It accepts nobody and takes no new requests.
+    Draining,
+    /// All that was accepted is answered; connections close.
+    Closing,
+}
+
+/// What all threads and tasks share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) pipeline: Arc<PipelineSettings>,
+    pub(crate) state: RwLock<State>,
+    pub(crate) watches: Mutex<Watches>,
+    pub(crate) clients: Clients,
+    pub(crate) metrics: Metrics,
+    pub(crate) throttle: Mutex<BlueThrottle>,
+    pub(crate) inbox: mpsc::Sender<Message>,
+    pub(crate) stage: watch::Sender<Stage>,
+    pub(crate) durable: Durable,
+    pub(crate) alarm: Alarm,
+    pub(crate) started: Millis,
+    /// Forwarded requests without an answer.
+    pub(crate) in_process: AtomicUsize,
+    /// Bytes of large requests in process.
+    pub(crate) large_bytes: AtomicUsize,
+    /// `stmk`.
+    pub(crate) trace_mask: AtomicI64,
+    pub(crate) client_port: Option<u16>,
+    /// `version-2` directories of snapshots and of logs.
+    pub(crate) dirs: Dirs,
+    pub(crate) is_purging: AtomicBool,
+}
+
+/// Where the files are.
+#[derive(Debug, Clone)]
+pub(crate) struct Dirs {
+    pub(crate) snapshots: PathBuf,
+    pub(crate) logs: PathBuf,
+}
+
+impl Shared {
+    pub(crate) fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_serving(&self) -> bool {
+        *self.stage.borrow() == Stage::Serving
+    }
+
+    /// zk: ZooKeeperServer.shouldThrottle
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.in_process.load(Relaxed) > self.pipeline.global_outstanding_limit
+    }
+}
+
+/// Takes a lock; a thread that died while holding it has already ended the process.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The last zxid that the log holds for good, and a bell for who waits for more.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    zxid: AtomicI64,
+    pub(crate) bell: Notify,
+}
+
+impl Durable {
+    pub(crate) fn new(zxid: jute::Zxid) -> Self {
+        Self { zxid: AtomicI64::new(zxid.0), bell: Notify::new() }
+    }
+
+    pub(crate) fn get(&self) -> jute::Zxid {
+        jute::Zxid(self.zxid.load(std::sync::atomic::Ordering::Acquire))
+    }
+
+    pub(crate) fn set(&self, zxid: jute::Zxid) {
+        self.zxid.store(zxid.0, std::sync::atomic::Ordering::Release);
+        self.bell.notify_one();
+    }
+}

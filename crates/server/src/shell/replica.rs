@@ -1,0 +1,298 @@
+//! The replica thread: takes all that waits, steps, hands appends to the disk thread, carries out the rest.
+
+mod intake;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use jute::{TxnRecord, Zxid};
+use pipeline::event::Event;
+use pipeline::time::Millis;
+use replica::{CarryReport, Effect, Level, Replica, carry_out};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::alarm::UNEXPECTED;
+use super::clients::BatchOutboxes;
+use super::{Message, Shared, Stage, lock};
+use crate::clock;
+use crate::settings::DigestMismatch;
+
+/// Messages of one batch: what one hold of the state steps through at most.
+const BATCH_MAX: usize = 1024;
+/// Transactions that one hold of the state for writing applies at most.
+const APPLY_MAX: usize = 256;
+/// Batches that may wait for the disk thread; it takes all of them at once.
+pub(crate) const DISK_QUEUE_MAX: usize = 64;
+/// A wait that took so much longer than it should was a pause of the process.
+const PAUSE_MS: u64 = 1000;
+
+/// Transactions on their way to the log.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) records: Vec<Arc<TxnRecord>>,
+    pub(crate) queued: Instant,
+}
+
+/// The thread's own things.
+pub(crate) struct ReplicaThread {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    inbox: mpsc::Receiver<Message>,
+    disk: SyncSender<Batch>,
+    replica: Replica,
+    waiting: VecDeque<Message>,
+    effects: Vec<Effect>,
+    durable: Zxid,
+    next_tick: Millis,
+    next_container_check: Option<Millis>,
+    is_stopped: bool,
+    has_mismatched: bool,
+}
+
+impl ReplicaThread {
+    /// `effects` are those of the replica's start.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        runtime: Handle,
+        inbox: mpsc::Receiver<Message>,
+        disk: SyncSender<Batch>,
+        replica: Replica,
+        effects: Vec<Effect>,
+    ) -> Self {
+        let now = clock::monotonic();
+        Self {
+            durable: shared.durable.get(),
+            next_tick: now.plus(u64::from(shared.settings.session.tick_ms)),
+            next_container_check: shared.settings.containers.interval_ms.map(|interval| now.plus(interval)),
+            shared,
+            runtime,
+            inbox,
+            disk,
+            replica,
+            waiting: VecDeque::new(),
+            effects,
+            is_stopped: false,
+            has_mismatched: false,
+        }
+    }
+
+    /// Runs until the replica has stopped.
+    pub(crate) fn run(mut self) {
+        let guard = self.shared.alarm.guard("the replica thread");
+        loop {
+            self.carry_out();
+            if self.is_stopped || self.shared.alarm.failure().is_some() {
+                break;
+            }
+            self.wait();
+            self.step();
+        }
+        self.shared.stage.send_replace(Stage::Closing);
+        guard.done();
+    }
+
+    /// Waits for a message, a durable transaction or a deadline.
+    fn wait(&mut self) {
+        if self.is_stalled() {
+            self.shared.metrics.request_throttle_wait_count.add(1);
+        }
+        let until = self.deadline();
+        let left = Duration::from_millis(until.since(clock::monotonic()));
+        let room = BATCH_MAX.saturating_sub(self.waiting.len());
+        let mut taken = Vec::new();
+        let (inbox, bell) = (&mut self.inbox, &self.shared.durable.bell);
+        let is_ready = self.durable < self.shared.durable.get();
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = inbox.recv_many(&mut taken, room), if room > 0 => {}
+                () = bell.notified() => {}
+                () = tokio::time::sleep(left) => {}
+                () = std::future::ready(()), if is_ready => {}
+            }
+        });
+        while taken.len() < room
+            && let Ok(message) = self.inbox.try_recv()
+        {
+            taken.push(message);
+        }
+        self.shared.metrics.prep_processor_queue_size.add(u64::try_from(taken.len()).unwrap_or(0));
+        self.waiting.extend(taken);
+        let late = clock::monotonic().since(until);
+        if late > PAUSE_MS {
+            self.shared.metrics.jvm_pause_time_ms.add(late);
+            tracing::warn!(late_ms = late, "the process was paused; no session expires within the next tick");
+        }
+    }
+
+    fn deadline(&self) -> Millis {
+        let stall = self
+            .is_stalled()
+            .then(|| clock::monotonic().plus(self.shared.settings.throttle.request_stall_ms));
+        [self.replica.next_deadline(), self.next_container_check, stall]
+            .into_iter()
+            .flatten()
+            .fold(self.next_tick, Millis::min)
+    }
+
+    fn step(&mut self) {
+        let started = Instant::now();
+        let shared = Arc::clone(&self.shared);
+        let state = shared.read_state();
+        let now = clock::monotonic();
+        let wall_ms = clock::wall_ms();
+        let durable = shared.durable.get();
+        if durable > self.durable {
+            self.durable = durable;
+            self.replica.step(now, Event::Durable { zxid: durable }, &state, &mut self.effects);
+        }
+        while let Some(message) = self.next_message(now) {
+            match message {
+                // A caller that went away needs no answer.
+                Message::Sessions(answer) => drop(answer.send(self.replica.sessions_report())),
+                Message::Event(event) => self.replica.step(now, event, &state, &mut self.effects),
+            }
+        }
+        if self.replica.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.replica.step(now, Event::Deadline { wall_ms }, &state, &mut self.effects);
+        }
+        if now >= self.next_tick {
+            let heard = Event::Heard { sessions: shared.clients.take_heard() };
+            self.replica.step(now, heard, &state, &mut self.effects);
+            self.replica.step(now, Event::Tick { wall_ms }, &state, &mut self.effects);
+            self.next_tick = next_on_grid(self.next_tick, u64::from(shared.settings.session.tick_ms), now);
+        }
+        if let (Some(at), Some(interval)) =
+            (self.next_container_check, shared.settings.containers.interval_ms)
+            && now >= at
+        {
+            self.replica.step(now, Event::ContainerCheck { wall_ms }, &state, &mut self.effects);
+            self.next_container_check = Some(now.plus(interval));
+        }
+        shared.metrics.prep_process_time.add(millis(started));
+    }
+
+    /// Splits what the steps decided: the log first, so that the disk works while the rest is carried out.
+    fn carry_out(&mut self) {
+        let mut records = Vec::new();
+        let mut work = Vec::new();
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Append { record } => records.push(record),
+                Effect::Note { level, what } => self.note(level, &what),
+                Effect::Halt { why } => self.shared.alarm.raise(UNEXPECTED, why.to_string()),
+                Effect::Stopped => self.is_stopped = true,
+                Effect::Apply { .. }
+                | Effect::Reply { .. }
+                | Effect::RefuseSession { .. }
+                | Effect::OpenSession { .. }
+                | Effect::Close { .. } => work.push(effect),
+            }
+        }
+        if !records.is_empty() {
+            self.shared.metrics.sync_processor_request_queued.add(u64::try_from(records.len()).unwrap_or(0));
+            // When the disk thread is gone, its guard has raised the alarm.
+            let _ = self.disk.send(Batch { records, queued: Instant::now() });
+        }
+        let mut work = VecDeque::from(work);
+        while !work.is_empty() && self.shared.alarm.failure().is_none() {
+            let mut part = take_part(&mut work);
+            self.carry_part(&mut part);
+        }
+    }
+
+    fn carry_part(&mut self, part: &mut Vec<Effect>) {
+        let metrics = &self.shared.metrics;
+        let (now, wall_ms) = (clock::monotonic(), clock::wall_ms());
+        for effect in part.iter() {
+            if let Effect::Apply { record, origin } = effect {
+                let age = wall_ms.saturating_sub(record.header.time);
+                metrics.propagation_latency.add(u64::try_from(age).unwrap_or(0));
+                if let Some(origin) = origin {
+                    metrics.updatelatency.add(now.since(origin.received));
+                }
+            }
+        }
+        let mut report = CarryReport::default();
+        let touched = {
+            let mut state = self.shared.write_state();
+            let mut watches = lock(&self.shared.watches);
+            let mut outboxes =
+                BatchOutboxes { table: self.shared.clients.read(), in_process: &self.shared.in_process };
+            carry_out(now, &mut state, &mut watches, part, &mut outboxes, &mut report);
+            report.touched.sort_unstable_by_key(|connection| connection.0);
+            report.touched.dedup();
+            let table = &outboxes.table;
+            report.touched.iter().filter_map(|id| table.get(*id).cloned()).collect::<Vec<_>>()
+        };
+        touched.iter().for_each(|client| client.wake.notify_one());
+        self.check(report);
+    }
+
+    fn check(&mut self, report: CarryReport) {
+        for (zxid, mismatch) in report.digest_mismatches {
+            self.shared.metrics.digest_mismatches_count.add(1);
+            if !self.has_mismatched {
+                self.has_mismatched = true;
+                tracing::error!(%zxid, ?mismatch, "the digest of the tree is not that of the transaction");
+            }
+            if self.shared.settings.digest_on_mismatch == DigestMismatch::Halt {
+                self.shared
+                    .alarm
+                    .raise(UNEXPECTED, format!("digest mismatch at {zxid}, digest.onMismatch=halt"));
+            }
+        }
+        if let Some(why) = report.halt {
+            self.shared.alarm.raise(UNEXPECTED, why.to_string());
+        }
+    }
+
+    fn note(&self, level: Level, what: &replica::Note) {
+        if matches!(what, replica::Note::SessionExpired { .. }) {
+            self.shared.metrics.stale_sessions_expired.add(1);
+        }
+        match level {
+            Level::Error => tracing::error!("{what}"),
+            Level::Warn => tracing::warn!("{what}"),
+            Level::Info => tracing::info!("{what}"),
+            Level::Debug => tracing::debug!("{what}"),
+        }
+    }
+}
+
+/// Effects with at most [`APPLY_MAX`] transactions among them.
+fn take_part(work: &mut VecDeque<Effect>) -> Vec<Effect> {
+    let mut applies = 0;
+    let mut part = Vec::new();
+    while applies < APPLY_MAX
+        && let Some(effect) = work.pop_front()
+    {
+        applies += usize::from(matches!(effect, Effect::Apply { .. }));
+        part.push(effect);
+    }
+    part
+}
+
+/// The first point after `now` of a grid that goes through `at`.
+fn next_on_grid(at: Millis, step: u64, now: Millis) -> Millis {
+    let step = step.max(1);
+    at.plus((now.since(at) / step + 1).saturating_mul(step))
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_stay_on_their_grid() {
+        for (at, now, wanted) in [(100, 100, 110), (100, 109, 110), (100, 110, 120), (100, 155, 160)] {
+            assert_eq!(next_on_grid(Millis(at), 10, Millis(now)), Millis(wanted), "{at} {now}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Which message comes next: the request throttle stalls, drops stale requests and marks those that waited too long.
+
+use pipeline::event::{ClientRequest, Event};
+use pipeline::outbox::CloseReason;
+use pipeline::time::Millis;
+
+use super::super::{Message, lock};
+use super::ReplicaThread;
+
+impl ReplicaThread {
+    /// Whether the request throttle holds back what waits.
+    pub(super) fn is_stalled(&self) -> bool {
+        let max = usize::try_from(self.shared.settings.throttle.request_max).unwrap_or(usize::MAX);
+        max > 0
+            && self.replica.outstanding() >= max
+            && matches!(self.waiting.front(), Some(Message::Event(Event::Request(_))))
+    }
+
+    /// The next message that may be handled.
+    // zk: RequestThrottler.run
+    pub(super) fn next_message(&mut self, now: Millis) -> Option<Message> {
+        loop {
+            if self.is_stalled() {
+                let stale = self.drops_stale(now);
+                if !stale {
+                    return None;
+                }
+                self.waiting.pop_front();
+                continue;
+            }
+            let message = self.waiting.pop_front()?;
+            let Message::Event(Event::Request(request)) = &message else { return Some(message) };
+            self.count(request, now);
+            return Some(message);
+        }
+    }
+
+    /// Whether the first request, which is held back, is dropped for good.
+    fn drops_stale(&self, now: Millis) -> bool {
+        let Some(Message::Event(Event::Request(request))) = self.waiting.front() else { return false };
+        if !self.shared.settings.throttle.drop_stale || !self.is_stale(request, now) {
+            return false;
+        }
+        self.shared.metrics.stale_requests_dropped.add(1);
+        if let Some(client) = self.shared.clients.read().get(request.connection) {
+            // Later requests of the connection must not overtake the one that is dropped.
+            lock(&client.outbox).close(CloseReason::Throttled);
+            client.wake.notify_one();
+        }
+        true
+    }
+
+    // zk: Request.isStale
+    fn is_stale(&self, request: &ClientRequest, now: Millis) -> bool {
+        let throttle = &self.shared.settings.throttle;
+        let clients = self.shared.clients.read();
+        let Some(client) = clients.get(request.connection) else { return throttle.stale_connection_check };
+        let timeout = lock(&client.outbox).opened().map_or(0, |opened| opened.timeout_ms);
+        throttle.stale_latency_check
+            && timeout > 0
+            && now.since(request.received) > u64::try_from(timeout).unwrap_or(u64::MAX)
+    }
+
+    fn count(&self, request: &ClientRequest, now: Millis) {
+        let waited = now.since(request.received);
+        self.shared.metrics.prep_processor_queue_time_ms.add(waited);
+        self.shared.metrics.request_throttle_queue_time_ms.add(waited);
+        if self.is_stale(request, now) {
+            self.shared.metrics.stale_requests.add(1);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Snapshots while the server serves, and the purge of what they make needless.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use storage::{Disk, SnapshotFile, StorageError, Store};
+use tree::snapshot::View;
+
+use super::Shared;
+use crate::data::{self, TrailerSettings};
+
+/// How long one slice may hold the state.
+const SLICE_TIME: Duration = Duration::from_micros(200);
+/// Items of the first slice; later ones follow the time that they take.
+const SLICE_ITEMS: usize = 128;
+/// Items of a slice at most.
+const SLICE_ITEMS_MAX: usize = 4096;
+
+/// Takes one snapshot at a time, on a thread of its own.
+pub(crate) struct Snapshots<D: Disk> {
+    shared: Arc<Shared>,
+    store: Store<D>,
+    running: Option<JoinHandle<()>>,
+}
+
+impl<D: Disk> Snapshots<D> {
+    pub(crate) fn new(shared: Arc<Shared>, store: Store<D>) -> Self {
+        Self { shared, store, running: None }
+    }
+
+    /// Begins a snapshot unless one is being written.
+    pub(crate) fn start(&mut self) {
+        if self.running.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            tracing::warn!("a snapshot is still being written; this one is left out");
+            return;
+        }
+        let (shared, store) = (Arc::clone(&self.shared), self.store.clone());
+        let spawned = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
+            let guard = shared.alarm.guard("the snapshot thread");
+            report(&shared, Instant::now(), take(&shared, &store));
+            guard.done();
+        });
+        match spawned {
+            Ok(thread) => self.running = Some(thread),
+            Err(error) => {
+                self.shared.metrics.snapshot_error_count.add(1);
+                tracing::error!("no thread for a snapshot: {error}; the logs are kept");
+            }
+        }
+    }
+
+    /// Waits for the one that is being written.
+    pub(crate) fn wait(&mut self) {
+        if let Some(thread) = self.running.take() {
+            // A thread that died has raised the alarm.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A failed snapshot does no harm: the logs are kept, and the next one is tried in its time.
+fn report(shared: &Shared, began: Instant, outcome: Result<SnapshotFile, StorageError>) {
+    match outcome {
+        Ok(file) => {
+            let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            shared.metrics.snapshottime.add(ms);
+            tracing::info!(zxid = %file.zxid, bytes = file.len, ms, "snapshot written");
+        }
+        Err(error) => {
+            shared.metrics.snapshot_error_count.add(1);
+            tracing::error!("snapshot failed, the logs are kept: {error}");
+        }
+    }
+}
+
+fn take<D: Disk>(shared: &Shared, store: &Store<D>) -> Result<SnapshotFile, StorageError> {
+    let mut view = View::begin(&mut shared.write_state());
+    let mut writer = store.snapshot_writer(view.zxid())?;
+    let mut items_max = SLICE_ITEMS;
+    while !view.is_finished() {
+        let (items, took) = {
+            let state = shared.read_state();
+            let began = Instant::now();
+            let items = view.next_slice(&state, items_max);
+            (items.expect("invariant: the state of a standalone server is never replaced"), began.elapsed())
+        };
+        items_max = if took > SLICE_TIME { items_max / 2 } else { items_max * 2 }.clamp(1, SLICE_ITEMS_MAX);
+        data::push_all(&mut writer, &items)?;
+    }
+    writer.finish(data::trailers_of(&view, TrailerSettings::new(&shared.settings.data)))
+}
+
+/// Removes what newer snapshots make needless.
+// zk: DatadirCleanupManager.PurgeTask
+pub(crate) fn purge<D: Disk>(shared: &Shared, store: &Store<D>) {
+    if shared.is_purging.swap(true, Relaxed) {
+        return;
+    }
+    let retain = usize::try_from(shared.settings.data.purge_retain).unwrap_or(usize::MAX);
+    match store.purge(retain) {
+        Ok(purged) => {
+            for damaged in &purged.damaged {
+                tracing::warn!(file = %damaged.display(), "a damaged snapshot does not count among those that are kept");
+            }
+            tracing::info!(removed = purged.removed.len(), "purge done");
+        }
+        Err(error) => tracing::error!("purge stopped: {error}"),
+    }
+    shared.is_purging.store(false, Relaxed);
+}

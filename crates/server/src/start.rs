@@ -1,0 +1,283 @@
+//! Starts a server in this process, and stops it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use ::replica::{Event, Replica, ReplicaSeed};
+use storage::{Disk, RealDisk, Store};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tree::Watches;
+
+use crate::clock;
+use crate::data::{self, DataError, Recovery};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::shell::alarm::{Alarm, Failure, UNEXPECTED};
+use crate::shell::clients::Clients;
+use crate::shell::disk::DiskThread;
+use crate::shell::replica::{DISK_QUEUE_MAX, ReplicaThread};
+use crate::shell::snapshots::{self, Snapshots};
+use crate::shell::{Dirs, Durable, INBOX_MAX, Message, Shared, Stage, listener};
+use crate::throttle::BlueThrottle;
+
+/// How long connections may take to close once everything is answered.
+const CLOSE_MAX: Duration = Duration::from_secs(6);
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// Status of the process.
+    pub status: u8,
+    /// The reason, in one line.
+    pub why: String,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<DataError> for StartError {
+    fn from(error: DataError) -> Self {
+        Self { status: error.status, why: error.why }
+    }
+}
+
+impl StartError {
+    fn system(doing: &str, error: &io::Error) -> Self {
+        Self { status: UNEXPECTED, why: format!("cannot {doing}: {error}") }
+    }
+}
+
+/// A running server. Dropping it stops it as [`Handle::shutdown`] does.
+pub struct Handle {
+    address: Option<SocketAddr>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    runtime: Option<Runtime>,
+}
+
+/// Starts a server on the real disk. A failure later on does not end the process but is told by [`Handle::failure`].
+///
+/// # Errors
+/// [`StartError`] when the data cannot be served or the port cannot be bound.
+pub fn start(settings: Settings) -> Result<Handle, StartError> {
+    start_on(RealDisk, settings, Alarm::new(false))
+}
+
+/// The same on any disk.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with_disk<D: Disk>(disk: D, settings: Settings) -> Result<Handle, StartError> {
+    start_on(disk, settings, Alarm::new(false))
+}
+
+pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Result<Handle, StartError> {
+    let bound = match settings.client.address {
+        None => None,
+        Some(address) => Some(
+            listener::bind(&settings.client, address)
+                .map_err(|error| StartError::system(&format!("bind the client port {address}"), &error))?,
+        ),
+    };
+    let address = bound.as_ref().and_then(|bound| bound.local_addr().ok());
+    let began = Instant::now();
+    let recovery = data::recover(disk, &settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("connections")
+        .build()
+        .map_err(|error| StartError::system("start the runtime", &error))?;
+    let (inbox, messages) = mpsc::channel(INBOX_MAX);
+    let (shared, store, is_stale) = share(settings, recovery, inbox, alarm, address);
+    shared.metrics.dbinittime.add(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let mut handle = Handle { address, shared, threads: Vec::new(), runtime: Some(runtime) };
+    handle.spawn_threads(messages, &store)?;
+    if is_stale {
+        // zk: ZooKeeperServer.loadData takes a snapshot of what it loaded
+        Snapshots::new(Arc::clone(&handle.shared), store.clone()).start();
+    }
+    handle.spawn_tasks(bound, store)?;
+    Ok(handle)
+}
+
+fn share<D: Disk>(
+    settings: Settings,
+    recovery: Recovery<D>,
+    inbox: mpsc::Sender<Message>,
+    alarm: Alarm,
+    address: Option<SocketAddr>,
+) -> (Arc<Shared>, Store<D>, bool) {
+    let metrics = Metrics::default();
+    metrics.startup_snap_load_time.add(recovery.snapshot_ms);
+    metrics.startup_txns_loaded.add(recovery.replayed);
+    metrics.startup_txns_load_time.add(recovery.replay_ms);
+    metrics.digest_mismatches_count.add(recovery.digest_mismatches);
+    for skipped in &recovery.skipped {
+        tracing::warn!(zxid = %skipped.zxid, "a snapshot could not be used: {}", skipped.why);
+    }
+    let state = recovery.state;
+    tracing::info!(
+        zxid = %state.last_processed_zxid(),
+        znodes = state.node_count(),
+        replayed = recovery.replayed,
+        "data loaded"
+    );
+    let now = clock::monotonic();
+    let store = recovery.store;
+    let shared = Shared {
+        pipeline: Arc::new(settings.pipeline()),
+        durable: Durable::new(state.last_processed_zxid()),
+        throttle: Mutex::new(BlueThrottle::new(settings.throttle.connection.clone(), now)),
+        watches: Mutex::new(Watches::new()),
+        clients: Clients::default(),
+        stage: watch::Sender::new(Stage::Serving),
+        started: now,
+        in_process: AtomicUsize::new(0),
+        large_bytes: AtomicUsize::new(0),
+        trace_mask: AtomicI64::new(crate::words::TRACE_MASK_DEFAULT),
+        client_port: address.map(|address| address.port()),
+        dirs: Dirs { snapshots: store.snapshot_dir().to_owned(), logs: store.log_dir().to_owned() },
+        is_purging: AtomicBool::new(false),
+        state: RwLock::new(state),
+        metrics,
+        inbox,
+        alarm,
+        settings,
+    };
+    (Arc::new(shared), store, recovery.replayed > 0)
+}
+
+impl Handle {
+    /// The client port as it was bound.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Why the server cannot go on, if so.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.shared.alarm.failure()
+    }
+
+    /// Stops: no new connections and requests, what was accepted is finished, then connections close.
+    pub fn shutdown(mut self) -> Option<Failure> {
+        self.stop();
+        self.failure()
+    }
+
+    /// Waits until `signal` comes or the server fails.
+    pub(crate) fn run_until(&self, signal: impl Future<Output = ()>) {
+        let Some(runtime) = &self.runtime else { return };
+        runtime.block_on(async {
+            tokio::select! {
+                () = signal => {}
+                failure = self.shared.alarm.raised() => tracing::error!("stopping: {}", failure.why),
+            }
+        });
+    }
+
+    fn spawn_threads<D: Disk>(
+        &mut self,
+        messages: mpsc::Receiver<Message>,
+        store: &Store<D>,
+    ) -> Result<(), StartError> {
+        let Some(runtime) = &self.runtime else { return Ok(()) };
+        let (to_disk, batches) = sync_channel(DISK_QUEUE_MAX);
+        let disk = DiskThread::new(Arc::clone(&self.shared), batches, store.clone());
+        let mut effects = Vec::new();
+        let now = clock::monotonic();
+        let seed = ReplicaSeed { monotonic_ms: now.0, wall_ms: clock::wall_ms() };
+        let replica = Replica::standalone(
+            Arc::clone(&self.shared.pipeline),
+            seed,
+            &self.shared.read_state(),
+            now,
+            &mut effects,
+        );
+        let thread = ReplicaThread::new(
+            Arc::clone(&self.shared),
+            runtime.handle().clone(),
+            messages,
+            to_disk,
+            replica,
+            effects,
+        );
+        self.threads.push(spawn("disk", move || disk.run())?);
+        self.threads.push(spawn("replica", move || thread.run())?);
+        Ok(())
+    }
+
+    fn spawn_tasks<D: Disk>(
+        &self,
+        bound: Option<std::net::TcpListener>,
+        store: Store<D>,
+    ) -> Result<(), StartError> {
+        let Some(runtime) = &self.runtime else { return Ok(()) };
+        let _entered = runtime.enter();
+        if let Some(bound) = bound {
+            let listener = TcpListener::from_std(bound)
+                .map_err(|error| StartError::system("listen on the client port", &error))?;
+            runtime.spawn(listener::accept(Arc::clone(&self.shared), listener));
+        }
+        if let Some(hours) = self.shared.settings.data.purge_interval_hours {
+            runtime.spawn(purge_every(Arc::clone(&self.shared), store, hours));
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        tracing::info!("stopping");
+        self.shared.stage.send_replace(Stage::Draining);
+        // A replica that has failed takes no messages.
+        let _ = self.shared.inbox.blocking_send(Message::Event(Event::Shutdown));
+        for thread in self.threads.drain(..) {
+            // A thread that died has raised the alarm.
+            let _ = thread.join();
+        }
+        self.shared.stage.send_replace(Stage::Closing);
+        let until = Instant::now() + CLOSE_MAX;
+        while self.shared.clients.count() > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        runtime.shutdown_background();
+        tracing::info!("stopped");
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The first purge comes at once, as in the reference.
+async fn purge_every<D: Disk>(shared: Arc<Shared>, store: Store<D>, hours: u32) {
+    let mut timer = tokio::time::interval(Duration::from_secs(u64::from(hours) * 3600));
+    loop {
+        timer.tick().await;
+        let (shared, store) = (Arc::clone(&shared), store.clone());
+        // A purge that panics has ended the process.
+        let _ = tokio::task::spawn_blocking(move || snapshots::purge(&shared, &store)).await;
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| StartError::system(&format!("start the {name} thread"), &error))
+}
