@@ -99,3 +99,45 @@ fn identities_are_bounded_in_number_and_length() {
     assert_eq!(accepted, 999);
     assert_eq!(show("5"), AuthOutcome::Ok, "it is there");
 }
+
+#[test]
+fn a_key_lets_in_its_multiples_and_without_one_everybody() {
+    let mut settings = PipelineSettings::default();
+    settings.acl.providers.push(("key".into(), Provider::Key));
+    let remote: IpAddr = "127.0.0.1".parse().unwrap();
+    let show = |state: &State, shown: &[u8]| {
+        handle_authentication(&settings, KEY, Some(shown), remote, &mut identities_of(remote), state)
+    };
+    let mut state = State::new(tree::StateSettings::default());
+    assert_eq!(show(&state, b"whatever"), AuthOutcome::Ok);
+    create(&mut state, "/key", b"25");
+    for (shown, outcome) in [
+        (&b"25"[..], AuthOutcome::Ok),
+        (b"100", AuthOutcome::Ok),
+        (b"0", AuthOutcome::Ok),
+        (b"26", AuthOutcome::Failed),
+        (b"x", AuthOutcome::Failed),
+        (b"", AuthOutcome::Failed),
+    ] {
+        assert_eq!(show(&state, shown), outcome, "{shown:?}");
+    }
+}
+
+fn create(state: &mut State, path: &str, data: &'static [u8]) {
+    let txn = jute::txn::CreateTxn {
+        path: path.into(),
+        data: Some(data.into()),
+        acl: Some(tree::acl::open()),
+        ephemeral: false,
+        parent_cversion: 1,
+    };
+    let header = jute::txn::TxnHeader {
+        client_id: jute::SessionId(1),
+        cxid: 1,
+        zxid: jute::Zxid(1),
+        time: 0,
+        op_code: jute::OpCode::Create.code(),
+    };
+    let record = jute::TxnRecord { header, txn: jute::Txn::Create(txn), digest: None };
+    state.apply(&record, &mut Vec::new()).unwrap();
+}

@@ -15,14 +15,17 @@ const ELSEWHERE: SessionId = SessionId(3);
 const UNKNOWN: SessionId = SessionId(4);
 
 fn prepare(session: SessionId, request: Request) -> Prepared {
-    let settings = PipelineSettings::default();
+    prepare_with(&PipelineSettings::default(), session, request)
+}
+
+fn prepare_with(settings: &PipelineSettings, session: SessionId, request: Request) -> Prepared {
     let state = State::new(settings.state());
     let sessions = [ALIVE, CLOSING, ELSEWHERE].map(|session| (session, 6000));
     let mut sessions = SessionTracker::new(3000, Millis(0), sessions);
     sessions.set_closing(CLOSING);
     sessions.set_owner(ELSEWHERE, Owner::Learner(7)).unwrap();
     let mut prepare = Prepare {
-        settings: &settings,
+        settings,
         state: &state,
         changes: &mut ChangesInFlight::default(),
         sessions: &mut sessions,
@@ -98,5 +101,14 @@ fn expected_versions_match_or_are_minus_one_and_wrap() {
         (-1, 0, Err(ErrorCode::BadVersion)),
     ] {
         assert_eq!(next_version(current, expected), next, "{current} {expected}");
+    }
+}
+
+#[test]
+fn without_digests_no_transaction_carries_one() {
+    let settings = PipelineSettings { digest_enabled: false, ..PipelineSettings::default() };
+    for request in [create(0), create(1), in_multi(), Request::CloseSession] {
+        let record = prepare_with(&settings, ALIVE, request.clone()).record;
+        assert_eq!(record.digest, None, "{request:?}");
     }
 }

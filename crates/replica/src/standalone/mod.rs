@@ -245,7 +245,7 @@ impl Standalone {
 
     fn append(&mut self, prepared: Prepared, origin: Option<Origin>, out: &mut Vec<Effect>) {
         let record = Arc::new(prepared.record);
-        debug_assert!(record.header.zxid == self.last_zxid, "one zxid, one transaction");
+        assert!(record.header.zxid == self.last_zxid, "invariant: one zxid, one transaction");
         self.queue.push_back(Waiting::Txn { record: Arc::clone(&record), origin });
         out.push(Effect::Append { record });
     }
