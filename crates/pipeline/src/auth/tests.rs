@@ -127,7 +127,7 @@ fn create(state: &mut State, path: &str, data: &'static [u8]) {
     let txn = jute::txn::CreateTxn {
         path: path.into(),
         data: Some(data.into()),
-        acl: Some(tree::acl::open()),
+        acl: Some(acl::open()),
         ephemeral: false,
         parent_cversion: 1,
     };
