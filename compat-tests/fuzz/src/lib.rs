@@ -8,6 +8,7 @@
 //! | `client_port` (1) | handshake, four-letter words and requests have the same outcome however the bytes are cut |
 //! | `requests` (2) | what decodes, encodes to what decodes the same; memory in proportion to the input |
 //! | `payloads` (3) | the same for multi, setWatches, setWatches2, reconfig and the answer to multi |
+//! | `replicas` (4) | any requests: batches decide as single events, followers by log and by snapshot have the same state |
 //! | `log` (7) | the longest valid beginning is read, and cutting the rest off changes nothing |
 //! | `snapshot` (8) | an error, or a state that a snapshot of its own brings back, plain and compressed |
 //! | `text` (10) | paths, ACL identities, quotas and times to live are read as the rest of the project reads them |
@@ -17,6 +18,7 @@ mod client_port;
 mod heap;
 mod log;
 mod payloads;
+mod replicas;
 mod requests;
 mod snapshot;
 mod text;
@@ -25,6 +27,7 @@ mod txns;
 pub use client_port::client_port;
 pub use log::log;
 pub use payloads::payloads;
+pub use replicas::replicas;
 pub use requests::requests;
 pub use snapshot::snapshot;
 pub use text::text;
@@ -44,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "client_port", run: client_port },
     Target { name: "requests", run: requests },
     Target { name: "payloads", run: payloads },
+    Target { name: "replicas", run: replicas },
     Target { name: "log", run: log },
     Target { name: "snapshot", run: snapshot },
     Target { name: "txns", run: txns },
