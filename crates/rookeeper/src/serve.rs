@@ -3,112 +3,126 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::str::FromStr;
 
 use server::logging::LogWriter;
+use server::settings::LoggingSettings;
 use server::{ConfigSource, INVALID_INVOCATION, Invocation, Ready, Settings};
 use tracing_subscriber::EnvFilter;
 
 use crate::version;
 
-/// Without any configuration: says what to do next.
+/// Without any configuration: says where it serves and what to try.
 pub(crate) fn built_in(properties: Vec<(String, String)>) -> ExitCode {
     serve(Invocation { config: ConfigSource::BuiltIn, defines: properties }, banner)
 }
 
 /// With what follows `server`.
-pub(crate) fn configured(configuration: &[String], properties: Vec<(String, String)>) -> ExitCode {
-    match source(configuration) {
+pub(crate) fn configured(words: &[String], properties: Vec<(String, String)>) -> ExitCode {
+    match config_source(words) {
         Ok(config) => serve(Invocation { config, defines: properties }, |_| {}),
-        Err(what) => refuse(&what),
+        Err(why) => refuse(&why),
     }
-}
-
-// zk: ServerConfig.parse
-fn source(words: &[String]) -> Result<ConfigSource, String> {
-    match words {
-        [] => Ok(ConfigSource::BuiltIn),
-        [file] => Ok(ConfigSource::File(PathBuf::from(file))),
-        [port, data_dir, more @ ..] if more.len() <= 2 => Ok(ConfigSource::Arguments {
-            client_port: port.parse().map_err(|_| format!("{port}: expected a port number, 0 to 65535"))?,
-            data_dir: PathBuf::from(data_dir),
-            tick_time: more.first().map(|text| number(text)).transpose()?,
-            max_client_cnxns: more.get(1).map(|text| number(text)).transpose()?,
-        }),
-        _ => Err("expected a zoo.cfg, or: port dataDir [tickTime [maxClientCnxns]]".to_owned()),
-    }
-}
-
-fn number(text: &str) -> Result<i32, String> {
-    text.parse().map_err(|_| format!("{text}: expected an integer"))
 }
 
 fn serve(invocation: Invocation, on_ready: impl FnOnce(&Ready<'_>)) -> ExitCode {
     let settings = match invocation.settings() {
         Ok(settings) => settings,
-        Err(error) => return refuse(&error.to_string()),
+        Err(why) => return refuse(&why.to_string()),
     };
-    if let Err(what) = install_log(&settings) {
-        return refuse(&what);
+    match start_logging(&settings.logging) {
+        Ok(()) => server::run(settings, on_ready),
+        Err(why) => refuse(&why),
     }
-    server::run(settings, on_ready)
 }
 
-fn install_log(settings: &Settings) -> Result<(), String> {
-    let writer =
-        LogWriter::open(&settings.logging).map_err(|error| format!("the log cannot be opened: {error}"))?;
-    let level = &settings.logging.level;
-    let filter = EnvFilter::try_new(level).map_err(|_| {
-        format!("zookeeper.log.level={level}: expected error, warn, info, debug, trace or a filter")
-    })?;
-    let has_colours = settings.logging.file.is_none() && std::io::stdout().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(has_colours)
-        .with_target(false)
-        .with_writer(Arc::new(writer))
-        .init();
-    Ok(())
-}
-
-fn refuse(what: &str) -> ExitCode {
-    eprintln!("rookeeper: {what}");
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("rookeeper: {why}");
     ExitCode::from(INVALID_INVOCATION)
 }
 
+/// What stands behind `server`: nothing, a zoo.cfg, or the reference's short form.
+// zk: QuorumPeerMain.initializeAndRun, ServerConfig.parse
+fn config_source(words: &[String]) -> Result<ConfigSource, String> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (port, data_dir, rest) = match words.as_slice() {
+        [] => return Ok(ConfigSource::BuiltIn),
+        [file] => return Ok(ConfigSource::File(PathBuf::from(file))),
+        [port, data_dir, rest @ ..] if rest.len() <= 2 => (port, data_dir, rest),
+        _ => return Err("expected server [zoo.cfg | port dataDir [tickTime [maxClientCnxns]]]".to_owned()),
+    };
+    Ok(ConfigSource::Arguments {
+        client_port: number(port, "a port")?,
+        data_dir: PathBuf::from(data_dir),
+        tick_time: rest.first().map(|text| number(text, "a tick time in milliseconds")).transpose()?,
+        max_client_cnxns: rest.get(1).map(|text| number(text, "a number of connections")).transpose()?,
+    })
+}
+
+fn number<N: FromStr>(text: &str, what: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("\"{text}\" is not {what}"))
+}
+
+fn start_logging(settings: &LoggingSettings) -> Result<(), String> {
+    let writer = LogWriter::open(settings).map_err(|why| match &settings.file {
+        Some(file) => format!("cannot open the log {}: {why}", file.display()),
+        None => format!("cannot open the log: {why}"),
+    })?;
+    // A logger lives as long as the process.
+    let writer: &'static LogWriter = Box::leak(Box::new(writer));
+    let colours = settings.file.is_none() && std::io::stdout().is_terminal();
+    let filter = EnvFilter::try_new(&settings.level)
+        .map_err(|why| format!("\"{}\" is not a log level: {why}", settings.level))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(move || writer)
+        .try_init()
+        .map_err(|why| format!("cannot start the log: {why}"))
+}
+
 fn banner(ready: &Ready<'_>) {
-    let address = ready.address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string());
+    let address = ready.address.map_or("no client port".to_owned(), |address| address.to_string());
+    let settings: &Settings = ready.settings;
+    let data_dir = std::path::absolute(&settings.data.data_dir).unwrap_or(settings.data.data_dir.clone());
     println!(
-        "\nRookeeper {} serves clients of ZooKeeper {} on {address}, data in {}\n\
-         Next: rookeeper cli -server {address} ls /\n",
+        "\n  rookeeper {}, in place of Apache ZooKeeper {}\n\n  address   {address}\n  data      {}\n  try       {} cli -server {address} ls /\n",
         version::OWN,
         version::REFERENCE,
-        ready.settings.data.data_dir.display()
+        data_dir.display(),
+        program()
     );
+}
+
+/// How this program was called, so that the command to try can be copied.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "rookeeper".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn source_of(line: &str) -> Result<ConfigSource, String> {
-        source(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    fn source(line: &str) -> Result<ConfigSource, String> {
+        config_source(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
-    fn takes_what_the_reference_takes() {
-        let arguments = |tick_time, max_client_cnxns| ConfigSource::Arguments {
-            client_port: 2181,
-            data_dir: "/data".into(),
-            tick_time,
-            max_client_cnxns,
+    fn what_may_stand_behind_server() {
+        assert_eq!(source(""), Ok(ConfigSource::BuiltIn));
+        assert_eq!(source("zoo.cfg"), Ok(ConfigSource::File("zoo.cfg".into())));
+        let short = |tick_time, max_client_cnxns| {
+            Ok(ConfigSource::Arguments {
+                client_port: 2181,
+                data_dir: "/data".into(),
+                tick_time,
+                max_client_cnxns,
+            })
         };
-        assert_eq!(source_of(""), Ok(ConfigSource::BuiltIn));
-        assert_eq!(source_of("zoo.cfg"), Ok(ConfigSource::File("zoo.cfg".into())));
-        assert_eq!(source_of("2181 /data"), Ok(arguments(None, None)));
-        assert_eq!(source_of("2181 /data 2000 60"), Ok(arguments(Some(2000), Some(60))));
-        for bad in ["x /data", "70000 /data", "2181 /data x", "2181 /data 1 2 3"] {
-            assert!(source_of(bad).is_err(), "{bad}");
+        assert_eq!(source("2181 /data"), short(None, None));
+        assert_eq!(source("2181 /data 2000 60"), short(Some(2000), Some(60)));
+        for wrong in ["x /data", "2181 /data x", "1 2 3 4 5", "70000 /data"] {
+            assert!(source(wrong).is_err(), "{wrong}");
         }
     }
 }

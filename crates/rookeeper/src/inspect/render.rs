@@ -146,10 +146,18 @@ fn fields(value: &Value) -> String {
     }
 }
 
+/// The type without its name, then the path, then the rest.
 fn object_fields(object: &Map<String, Value>) -> String {
-    let shown: Vec<String> =
-        object.iter().map(|(name, value)| format!("{name}={}", shown(name, value))).collect();
-    shown.join(" ")
+    let first = ["type", "path"].into_iter().filter_map(|name| object.get_key_value(name));
+    let rest = object.iter().filter(|(name, _)| !["type", "path"].contains(&name.as_str()));
+    let fields = first
+        .map(|(name, value)| (name.as_str(), value))
+        .chain(rest.map(|(name, value)| (name.as_str(), value)));
+    let shown = |(name, value)| {
+        let value = shown(name, value);
+        if name == "type" { value } else { format!("{name}={value}") }
+    };
+    fields.map(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// Names and paths without quotes, data with them, so that its line ends stay within.
@@ -200,7 +208,7 @@ mod tests {
         let check = Txn::Check(CheckVersionTxn { path: "/b c".into(), version: 1 });
         assert_eq!(
             record_line(&sample(Txn::Multi(vec![delete, check]))),
-            format!("{prefix} multi path=/a type=delete; path=\"/b c\" type=check version=1")
+            format!("{prefix} multi delete path=/a; check path=\"/b c\" version=1")
         );
     }
 
