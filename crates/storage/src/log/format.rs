@@ -51,6 +51,11 @@ pub(crate) fn frame(out: &mut Vec<u8>, content: &[u8]) {
     out.push(END_OF_RECORD);
 }
 
+/// The checksum that stands at the beginning of a frame; 0 when there is none.
+pub(crate) fn stored_checksum(frame: &[u8]) -> u64 {
+    frame.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 /// Zxid and type in the header of a transaction.
 pub(crate) fn zxid_and_type(content: &[u8]) -> Option<(Zxid, i32)> {
     let zxid = content.get(12..20)?.try_into().ok()?;

@@ -3,6 +3,8 @@
 //! * It lies beside the logs in a file of its own, which the reference does not look at.
 //! * It is written after each sync of the log and not synced itself: what it says was true, but more may be durable.
 //! * Before a new log is created it is durable that the log has nothing durable in it yet.
+//! * It names the first record by its checksum: another log of the same name, of a directory that was emptied and begun
+//!   anew by the reference, is none of ours.
 
 use std::path::{Path, PathBuf};
 
@@ -13,14 +15,16 @@ use crate::StorageError;
 use crate::disk::{Disk, DiskFile, read_full_at};
 
 const NAME: &str = "durable.mark";
-const MAGIC: [u8; 8] = *b"RKMARK\0\x01";
-const MARK_BYTES: usize = 32;
+const MAGIC: [u8; 8] = *b"RKMARK\0\x02";
+const MARK_BYTES: usize = 40;
 
 /// The newest log that we wrote, and where its durable part ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) first: Zxid,
     pub(crate) end: u64,
+    /// Checksum of the first record, from the moment on when the log is created.
+    pub(crate) first_checksum: u64,
 }
 
 /// The file that holds the mark.
@@ -35,6 +39,7 @@ impl Mark {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&self.first.0.to_be_bytes());
         out.extend_from_slice(&self.end.to_be_bytes());
+        out.extend_from_slice(&self.first_checksum.to_be_bytes());
         let seal = checksum(&out);
         out.extend_from_slice(&seal.to_be_bytes());
         out
@@ -43,10 +48,12 @@ impl Mark {
     fn decode(bytes: &[u8; MARK_BYTES]) -> Option<Self> {
         let (content, seal) = bytes.split_last_chunk::<8>()?;
         let (magic, numbers) = content.split_first_chunk::<8>()?;
-        let (first, end) = numbers.split_first_chunk::<8>()?;
+        let (first, numbers) = numbers.split_first_chunk::<8>()?;
+        let (end, first_checksum) = numbers.split_first_chunk::<8>()?;
         let is_whole = *magic == MAGIC && checksum(content) == u64::from_be_bytes(*seal);
-        let end = u64::from_be_bytes(end.try_into().ok()?);
-        is_whole.then_some(Self { first: Zxid(i64::from_be_bytes(*first)), end })
+        let first_checksum = u64::from_be_bytes(first_checksum.try_into().ok()?);
+        let end = u64::from_be_bytes(*end);
+        is_whole.then_some(Self { first: Zxid(i64::from_be_bytes(*first)), end, first_checksum })
     }
 }
 
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_mark_survives_and_a_torn_one_is_none() {
-        let mark = Mark { first: Zxid(0x1_0000_0001), end: 4711 };
+        let mark = Mark { first: Zxid(0x1_0000_0001), end: 4711, first_checksum: 12 };
         let bytes: [u8; MARK_BYTES] = mark.encode().try_into().unwrap();
         assert_eq!(Mark::decode(&bytes), Some(mark));
         for at in 0..MARK_BYTES {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jute::{DecodeError, OpCode, TxnRecord, Zxid};
 
 use super::marks::Mark;
-use super::{LogFile, Marks, RecordEnd, Scanned, Tear};
+use super::{HEADER_BYTES, LogFile, Marks, RecordEnd, Scanned, Tear};
 use crate::disk::Disk;
 use crate::names::parse_log_name;
 use crate::{Damage, StorageError};
@@ -183,6 +183,13 @@ pub(crate) fn check_end<F: crate::disk::DiskFile>(
         RecordEnd::Clean => Damage::LostTail,
         RecordEnd::Torn(Tear::Checksum) => Damage::Checksum,
         RecordEnd::Torn(_) => Damage::Framing,
+    };
+    // With records of its own, a file whose first is another than the mark's is not the one that was marked.
+    let is_other =
+        |mark: Mark, first_checksum| offset > HEADER_BYTES && mark.first_checksum != first_checksum;
+    let mark = match mark {
+        Some(mark) if is_other(mark, log.first_checksum()?) => None,
+        mark => mark,
     };
     let is_damaged = match (mark, end) {
         // Cut exactly behind a record: a truncation by the reference, which knows no marks.

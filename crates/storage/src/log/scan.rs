@@ -7,7 +7,8 @@ use bytes::Bytes;
 use jute::Zxid;
 
 use super::format::{
-    END_OF_RECORD, FRAME_BYTES, HEADER_BYTES, MAGIC_BYTES, PREFIX_BYTES, check_header, header, zxid_and_type,
+    END_OF_RECORD, FRAME_BYTES, HEADER_BYTES, MAGIC_BYTES, PREFIX_BYTES, check_header, header,
+    stored_checksum, zxid_and_type,
 };
 use crate::disk::{Disk, DiskFile, read_full_at};
 use crate::{Damage, StorageError};
@@ -138,6 +139,14 @@ impl<F: DiskFile> LogFile<F> {
         self.position = position;
     }
 
+    /// The checksum that stands in front of the first record; 0 in a file without any.
+    pub(crate) fn first_checksum(&mut self) -> Result<u64, StorageError> {
+        if self.len < HEADER_BYTES + PREFIX_BYTES {
+            return Ok(0);
+        }
+        self.window_at(HEADER_BYTES, PREFIX_BYTES).map(stored_checksum)
+    }
+
     /// Where the record at `offset`, whose frame is whole, ends.
     pub(crate) fn frame_end(&mut self, offset: u64) -> Result<u64, StorageError> {
         let (_, len) = parse_prefix(self.window_at(offset, PREFIX_BYTES)?);
@@ -205,7 +214,7 @@ fn is_torn_header(bytes: &[u8]) -> bool {
 
 /// Checksum and length in front of a record.
 fn parse_prefix(prefix: &[u8]) -> (u64, i32) {
-    let checksum = prefix.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    let checksum = stored_checksum(prefix);
     let len = prefix.last_chunk().map_or(0, |bytes| i32::from_be_bytes(*bytes));
     (checksum, len)
 }

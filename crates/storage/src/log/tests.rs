@@ -314,3 +314,20 @@ fn the_working_handle_can_be_read_back() {
     file.write_at(3, b"abc").unwrap();
     assert_eq!(file.len().unwrap(), 6);
 }
+
+/// The reference began anew in an emptied directory: what its log does not reach was never in it.
+#[test]
+fn a_mark_says_nothing_about_another_log_of_the_same_name() {
+    let disk = disk();
+    write_all(&disk, 1..=3);
+    overwrite(&disk, "log.1", |bytes| bytes[16 + 2 * frame_len()..].fill(0));
+    assert_eq!(damage(zxids_after(&disk, 0)), Damage::LostTail);
+
+    let other = self::disk();
+    let mut writer = writer(&other);
+    writer.append(Zxid(1), &set_data(1, 50)).unwrap();
+    writer.commit().unwrap();
+    let others = other.read(Path::new("/log/log.1")).unwrap();
+    disk.put(Path::new("/log/log.1"), &others).unwrap();
+    assert_eq!(zxids_after(&disk, 0).unwrap(), [1]);
+}

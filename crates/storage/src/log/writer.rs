@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use jute::Zxid;
 
-use super::format::{frame, header, padded_len};
+use super::format::{frame, header, padded_len, stored_checksum};
 use super::marks::Mark;
 use super::{HEADER_BYTES, LogFile, Marks, Scanned};
 use crate::StorageError;
@@ -63,6 +63,7 @@ struct OpenLog<F> {
     file: F,
     path: PathBuf,
     first: Zxid,
+    first_checksum: u64,
     position: u64,
     padded_len: u64,
     is_new: bool,
@@ -191,7 +192,8 @@ impl<D: Disk> LogWriter<D> {
         if std::mem::take(&mut log.is_new) {
             self.disk.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))?;
         }
-        self.marks.put(Mark { first: log.first, end: log.position })?;
+        let (first, end) = (log.first, log.position);
+        self.marks.put(Mark { first, end, first_checksum: log.first_checksum })?;
         Ok(Some(sync_time))
     }
 
@@ -201,26 +203,30 @@ impl<D: Disk> LogWriter<D> {
     /// repeated by an error transaction: we go on behind its records, where the reference would begin anew.
     fn open_file(&mut self, first: Zxid) -> Result<OpenLog<D::File>, StorageError> {
         let path = self.dir.join(log_name(first));
-        let end = self.end_of_existing(&path)?;
+        let existing = self.end_of_existing(&path)?;
+        let (end, first_checksum) = existing.unwrap_or((0, stored_checksum(&self.batch.bytes)));
         if self.settings.force_sync {
-            self.marks.put_durably(&self.disk, Mark { first, end: end.unwrap_or(0) })?;
+            self.marks.put_durably(&self.disk, Mark { first, end, first_checksum })?;
         }
-        let Some(position) = end else {
+        if existing.is_none() {
             let file = self.disk.create(&path).map_err(StorageError::io("create", &path))?;
-            return Ok(OpenLog { file, path, first, position: 0, padded_len: HEADER_BYTES, is_new: true });
-        };
+            let padded_len = HEADER_BYTES;
+            return Ok(OpenLog { file, path, first, first_checksum, position: 0, padded_len, is_new: true });
+        }
         let mut file = self.disk.open_write(&path).map_err(StorageError::io("open", &path))?;
-        file.set_len(position).map_err(StorageError::io("truncate", &path))?;
-        Ok(OpenLog { file, path, first, position, padded_len: position, is_new: true })
+        file.set_len(end).map_err(StorageError::io("truncate", &path))?;
+        Ok(OpenLog { file, path, first, first_checksum, position: end, padded_len: end, is_new: true })
     }
 
-    fn end_of_existing(&self, path: &Path) -> Result<Option<u64>, StorageError> {
+    /// Where the records of a file end, and the checksum of the first; `None` when there are none.
+    fn end_of_existing(&self, path: &Path) -> Result<Option<(u64, u64)>, StorageError> {
         if !self.disk.exists(path).map_err(StorageError::io("look for", path))? {
             return Ok(None);
         }
         let mut log = LogFile::open(&self.disk, path)?;
         while let Scanned::Record { .. } = log.next()? {}
-        Ok(Some(log.position()).filter(|end| *end > HEADER_BYTES))
+        let end = Some(log.position()).filter(|end| *end > HEADER_BYTES);
+        end.map(|end| Ok((end, log.first_checksum()?))).transpose()
     }
 }
 

@@ -59,9 +59,10 @@ impl<D: Disk> Store<D> {
                 Scanned::End { .. } => return Ok(()),
             }
         };
+        let first_checksum = log.first_checksum()?;
         let mut file = self.disk.open_write(path).map_err(StorageError::io("open", path))?;
         file.sync().map_err(StorageError::io("sync", path))?;
-        Marks::new(&self.log_dir).put_durably(&self.disk, Mark { first, end })?;
+        Marks::new(&self.log_dir).put_durably(&self.disk, Mark { first, end, first_checksum })?;
         file.set_len(end).map_err(StorageError::io("truncate", path))?;
         file.sync().map_err(StorageError::io("sync", path))
     }
