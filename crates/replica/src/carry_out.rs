@@ -7,7 +7,7 @@ use pipeline::outbox::{Answered, CloseReason, OP_NONE, Opened, Outbox, last_op_n
 use pipeline::reply::{self, Ending};
 use pipeline::sessions::password;
 use pipeline::time::Millis;
-use tree::{DigestMismatch, OpResult, State, Trigger, Watches};
+use tree::{DigestMismatch, EventKind, OpResult, State, Trigger, Watches};
 
 use crate::{Effect, HaltReason, LocalReply, Origin};
 
@@ -22,10 +22,8 @@ pub trait Outboxes {
 pub struct CarryReport {
     /// Number of transactions applied.
     pub applied: u64,
-    /// Watchers of data that were told, before the look at the ACL.
-    pub data_watches_fired: usize,
-    /// Watchers of children that were told, before the look at the ACL.
-    pub child_watches_fired: usize,
+    /// How many watchers each change had that had any, before the look at the ACL; one entry for each table.
+    pub fired: Vec<(EventKind, usize)>,
     /// Transactions whose digest is not that of the tree after them.
     pub digest_mismatches: Vec<(Zxid, DigestMismatch)>,
     /// Connections whose outbox changed; may name one twice.
@@ -102,8 +100,8 @@ impl<O: Outboxes> Carrier<'_, O> {
         for trigger in core::mem::take(&mut self.triggers) {
             let mut told = core::mem::take(&mut self.told);
             let fired = self.watches.fire(&trigger, &mut told);
-            self.report.data_watches_fired += fired.data;
-            self.report.child_watches_fired += fired.children;
+            let tables = [fired.data, fired.children].into_iter().filter(|count| *count > 0);
+            self.report.fired.extend(tables.map(|count| (trigger.kind, count)));
             for connection in told.drain(..) {
                 self.to(connection, |outbox| {
                     outbox.event(trigger.kind, &trigger.path, trigger.zxid, Some(&trigger.acl))
@@ -122,8 +120,8 @@ impl<O: Outboxes> Carrier<'_, O> {
                 outbox.close(CloseReason::SessionMoved);
             }),
             (Ending::Reply(0), Some(opening)) => {
+                self.answered(origin, zxid, last_op_name(origin.op));
                 if !opening.is_handshake {
-                    self.answered(origin, zxid, last_op_name(origin.op));
                     self.to(origin.connection, Outbox::complete_one);
                 }
                 self.open(origin.connection, session, opening.timeout_ms);

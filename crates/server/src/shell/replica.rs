@@ -13,6 +13,7 @@ use pipeline::time::Millis;
 use replica::{CarryReport, Effect, Level, Replica, carry_out};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tree::EventKind;
 
 use super::alarm::UNEXPECTED;
 use super::clients::BatchOutboxes;
@@ -232,6 +233,16 @@ impl ReplicaThread {
     }
 
     fn check(&mut self, report: CarryReport) {
+        let metrics = &self.shared.metrics;
+        for (kind, watchers) in &report.fired {
+            let summary = match kind {
+                EventKind::Created => &metrics.node_created_watch_count,
+                EventKind::Deleted => &metrics.node_deleted_watch_count,
+                EventKind::DataChanged => &metrics.node_changed_watch_count,
+                EventKind::ChildrenChanged => &metrics.node_children_watch_count,
+            };
+            summary.add(u64::try_from(*watchers).unwrap_or(u64::MAX));
+        }
         for (zxid, mismatch) in report.digest_mismatches {
             self.shared.metrics.digest_mismatches_count.add(1);
             if !self.has_mismatched {
