@@ -11,7 +11,8 @@ use rustyline::{Config, Context, Editor, ExternalPrinter, Helper};
 use tokio::runtime::Handle;
 
 use super::catalogue::ENTRIES;
-use super::shell::{Shell, Show, Turn};
+use super::shell::{Shell, Turn};
+use super::show::Show;
 use super::words;
 
 /// Lines that the arrow keys bring back.

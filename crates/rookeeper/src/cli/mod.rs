@@ -8,6 +8,7 @@ mod failure;
 mod flags;
 mod print;
 mod shell;
+mod show;
 mod stats_track;
 mod tree;
 mod words;
@@ -51,7 +52,7 @@ fn dialogue(shell: &mut Shell) -> anyhow::Result<()> {
     if io::stdin().is_terminal() {
         return editor::dialogue(shell);
     }
-    shell.connect(None, shell::to_stdout());
+    shell.connect(None, show::to_stdout());
     let mut text = String::new();
     for line in io::stdin().lock().lines() {
         text.push_str(&line?);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use client::{Client, ConnectString, Event, Events, Options};
+use client::{Client, ConnectString, Options};
 use tokio::runtime::Runtime;
 
 use super::arguments::Arguments;
@@ -12,6 +12,7 @@ use super::catalogue::{Ask, Command, Entry, Own, overview};
 use super::commands::{self, Context};
 use super::failure::Failure;
 use super::flags::Words;
+use super::show::{self, Show, Showing, to_stdout};
 use super::words;
 
 /// Threads for the connection; commands run on the main thread.
@@ -19,9 +20,6 @@ const WORKERS: usize = 1;
 /// How many older commands `history` shows.
 // zk: ZooKeeperMain.processZKCmd
 const HISTORY_SHOWN: usize = 10;
-
-/// Where events are shown while the user may be typing.
-pub(super) type Show = Box<dyn FnMut(&str) + Send>;
 
 /// What to do after a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +35,7 @@ pub(super) struct Shell {
     runtime: Runtime,
     arguments: Arguments,
     client: Option<Client>,
+    showing: Option<Showing>,
     print_watches: Arc<AtomicBool>,
     history: Vec<String>,
     exit_code: u8,
@@ -50,6 +49,7 @@ impl Shell {
             runtime,
             arguments,
             client: None,
+            showing: None,
             print_watches: Arc::new(AtomicBool::new(true)),
             history: Vec::new(),
             exit_code: 0,
@@ -89,7 +89,8 @@ impl Shell {
         let _inside = self.runtime.enter();
         let (client, events) = Client::start(address, self.options());
         self.client = Some(client.clone());
-        self.runtime.spawn(show_events(events, show, Arc::clone(&self.print_watches)));
+        let wanted = Arc::clone(&self.print_watches);
+        self.showing = Some(Showing::start(&self.runtime, events, show, wanted));
         if self.arguments.wait_for_connection {
             drop(self.runtime.block_on(tokio::time::timeout(self.arguments.timeout, client.connected())));
         }
@@ -105,11 +106,11 @@ impl Shell {
         match self.runtime.block_on(connecting) {
             Ok((client, mut events)) => {
                 if let Some(event) = events.try_next() {
-                    println!("\nWATCHER::\n\n{event}");
+                    print!("{}", show::text(&event));
                 }
                 self.client = Some(client);
-                let shown = show_events(events, to_stdout(), Arc::clone(&self.print_watches));
-                self.runtime.spawn(shown);
+                let wanted = Arc::clone(&self.print_watches);
+                self.showing = Some(Showing::start(&self.runtime, events, to_stdout(), wanted));
                 self.process(command);
             }
             Err(why) => {
@@ -136,6 +137,9 @@ impl Shell {
             return Turn::Next;
         }
         let turn = self.process(&words);
+        if let Some(showing) = &self.showing {
+            showing.catch_up(&self.runtime);
+        }
         self.history.push(line.to_owned());
         turn
     }
@@ -240,24 +244,4 @@ impl Shell {
         }
         self.exit_code
     }
-}
-
-/// Shows events as they come.
-// zk: ZooKeeperMain.MyWatcher.process
-async fn show_events(mut events: Events, mut show: Show, wanted: Arc<AtomicBool>) {
-    while let Some(event) = events.next().await {
-        if wanted.load(Ordering::Relaxed) && !is_farewell(&event) {
-            show(&format!("\nWATCHER::\n\n{event}\n"));
-        }
-    }
-}
-
-/// The end that the user asked for needs no telling.
-fn is_farewell(event: &Event) -> bool {
-    event.state == client::SessionState::Closed
-}
-
-/// Shows events when nobody is typing.
-pub(super) fn to_stdout() -> Show {
-    Box::new(|text| print!("{text}"))
 }

@@ -154,10 +154,13 @@ async fn refuse_nested(client: &Client, path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Creates what is missing; it asks first, for a create in vain costs a transaction.
 async fn create_parents(client: &Client, path: &str) -> Result<(), Failure> {
     let ends = path.match_indices('/').skip(1).map(|(at, _)| at).chain([path.len()]);
-    for end in ends {
-        create_node(client, path.get(..end).unwrap_or_default(), None).await?;
+    for node in ends.filter_map(|end| path.get(..end)) {
+        if client.exists(node, false).await?.is_none() {
+            create_node(client, node, None).await?;
+        }
     }
     Ok(())
 }
