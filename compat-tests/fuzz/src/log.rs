@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use jute::Zxid;
+use storage::inspect::LogReport;
 use storage::{LogReader, LogRecord, SimulatedDisk, StorageError};
 
 use crate::heap::in_proportion_beside;
@@ -25,7 +26,12 @@ pub fn log(input: &[u8]) {
 }
 
 fn scan(file: &[u8]) {
-    let Ok((records, end)) = read(file) else { return };
+    let inspected = inspect(file);
+    let Ok((records, end)) = read(file) else {
+        return;
+    };
+    let inspected = inspected.expect("the server reads what the tool does not open");
+    assert!(inspected.records >= records.len() as u64, "the tool sees less than the server");
     assert!(end <= file.len(), "read past the end");
     for record in &records {
         drop(record.decode());
@@ -45,6 +51,13 @@ fn read(file: &[u8]) -> Result<(Vec<LogRecord>, usize), StorageError> {
     let records = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
     let end = reader.into_tails().first().map_or(0, |tail| tail.offset);
     Ok((records, usize::try_from(end).unwrap_or(usize::MAX)))
+}
+
+/// What the offline tool says of it.
+fn inspect(file: &[u8]) -> Result<LogReport, StorageError> {
+    let disk = SimulatedDisk::new();
+    disk.put(Path::new(FILE), file).expect("invariant: nothing was told to fail");
+    storage::inspect::log(&disk, Path::new(FILE))?.verify()
 }
 
 /// Fuzzers do not find checksums by themselves.

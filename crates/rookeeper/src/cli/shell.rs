@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use client::{Client, ConnectString, Options};
 use tokio::runtime::Runtime;
@@ -17,6 +18,8 @@ use super::words;
 
 /// Threads for the connection; commands run on the main thread.
 const WORKERS: usize = 1;
+/// How long the first prompt waits for a server, so that it mostly shows one.
+const FIRST_PROMPT: Duration = Duration::from_millis(300);
 /// How many older commands `history` shows.
 // zk: ZooKeeperMain.processZKCmd
 const HISTORY_SHOWN: usize = 10;
@@ -91,9 +94,9 @@ impl Shell {
         self.client = Some(client.clone());
         let wanted = Arc::clone(&self.print_watches);
         self.showing = Some(Showing::start(&self.runtime, events, show, wanted));
-        if self.arguments.wait_for_connection {
-            drop(self.runtime.block_on(tokio::time::timeout(self.arguments.timeout, client.connected())));
-        }
+        let patience = if self.arguments.wait_for_connection { self.arguments.timeout } else { FIRST_PROMPT };
+        // Without a connection the prompt says so.
+        drop(self.runtime.block_on(tokio::time::timeout(patience, client.connected())));
     }
 
     /// Runs the command of the command line, after a server has taken the session.
