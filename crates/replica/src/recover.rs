@@ -8,6 +8,8 @@
 //!
 //! * A state is handed out only when the seals of its snapshot hold, and its digest trailer once replay has passed it.
 //! * A snapshot that is not fuzzy, as ours never are, is replayed strictly from its first record on.
+//! * An older snapshot is taken in place of a newer one only when the log behind it goes through the zxid of the newer one:
+//!   what a leader sent as a snapshot is in no log, and a whole epoch may be missing without a gap in the numbers.
 //! * The digest in a replayed record never prevents a start; it is counted.
 
 use alloc::string::{String, ToString};
@@ -17,7 +19,11 @@ use core::fmt;
 use jute::snapshot::SnapshotItem;
 use jute::{TxnRecord, Zxid};
 use tree::snapshot::Builder;
-use tree::{State, StateSettings, digest};
+use tree::{State, StateSettings};
+
+mod replay;
+
+use replay::Replay;
 
 /// One snapshot as storage reads it.
 pub trait SnapshotReader {
@@ -119,7 +125,7 @@ where
     let mut skipped = Vec::new();
     for candidate in candidates {
         let (zxid, outcome) = match candidate {
-            Ok(reader) => (reader.zxid(), from_snapshot(reader, &mut records, settings)),
+            Ok(reader) => (reader.zxid(), from_snapshot(reader, &skipped, &mut records, settings)),
             Err(unreadable) => (unreadable.zxid, Err(unreadable.why)),
         };
         match outcome {
@@ -135,6 +141,7 @@ where
 
 fn from_snapshot<R, L, E>(
     mut reader: R,
+    skipped: &[Skipped],
     records: &mut impl FnMut(Zxid) -> Result<L, E>,
     settings: &RecoverSettings,
 ) -> Result<Replay, String>
@@ -150,7 +157,7 @@ where
     }
     let trailer = reader.finish().map_err(|error| error.to_string())?;
     let state = builder.finish(zxid).map_err(|error| error.to_string())?;
-    let mut replay = Replay::new(state, Fuzzy::of(zxid, trailer));
+    let mut replay = Replay::of_snapshot(state, trailer, skipped.iter().map(|skipped| skipped.zxid));
     replay.run(records(zxid).map_err(|error| error.to_string())?)?;
     Ok(replay)
 }
@@ -170,108 +177,9 @@ where
     {
         return Err(RecoverError::NoSnapshot { first: first.header.zxid });
     }
-    let mut replay = Replay::new(State::new(settings.state), Fuzzy::No);
+    let mut replay = Replay::of_nothing(State::new(settings.state));
     replay.run(records).map_err(|why| RecoverError::Log { why })?;
     Ok(replay.recovered(None, Vec::new()))
-}
-
-/// How far records may already be in the state.
-#[derive(Debug, Clone, Copy)]
-enum Fuzzy {
-    No,
-    To(Trailer),
-    ToTheEnd,
-}
-
-impl Fuzzy {
-    /// A trailer from before the snapshot, or from before any transaction, says nothing about it.
-    // zk: DataTree.deserializeZxidDigest
-    fn of(snapshot: Zxid, trailer: Option<Trailer>) -> Self {
-        match trailer {
-            Some(trailer) if trailer.zxid > Zxid::ZERO && trailer.zxid >= snapshot => Self::To(trailer),
-            Some(_) | None => Self::ToTheEnd,
-        }
-    }
-}
-
-/// A state while records are added to it.
-struct Replay {
-    state: State,
-    fuzzy: Fuzzy,
-    replayed: u64,
-    digest_mismatches: u64,
-}
-
-impl Replay {
-    fn new(state: State, fuzzy: Fuzzy) -> Self {
-        Self { state, fuzzy, replayed: 0, digest_mismatches: 0 }
-    }
-
-    fn run<E: fmt::Display>(
-        &mut self,
-        records: impl Iterator<Item = Result<TxnRecord, E>>,
-    ) -> Result<(), String> {
-        self.check_trailer(self.state.last_processed_zxid())?;
-        for record in records {
-            let record = record.map_err(|error| error.to_string())?;
-            let zxid = record.header.zxid;
-            // An error transaction may repeat the zxid before it, as the reference writes them.
-            if zxid < self.state.last_processed_zxid() {
-                return Err(alloc::format!(
-                    "record {zxid} stands behind {}",
-                    self.state.last_processed_zxid()
-                ));
-            }
-            self.apply(&record)?;
-            self.replayed += 1;
-            self.check_trailer(zxid)?;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, record: &TxnRecord) -> Result<(), String> {
-        match self.fuzzy {
-            Fuzzy::ToTheEnd | Fuzzy::To(_) => {
-                self.state.apply_fuzzy(record).map_err(|error| error.to_string())
-            }
-            Fuzzy::No => {
-                let mut triggers = Vec::new();
-                let result = self.state.apply(record, &mut triggers).map_err(|error| error.to_string())?;
-                self.digest_mismatches += u64::from(result.digest_mismatch.is_some());
-                Ok(())
-            }
-        }
-    }
-
-    /// Once the replay has reached the trailer's zxid the tree must have its digest, and is fuzzy no longer.
-    // zk: DataTree.compareSnapshotDigests
-    fn check_trailer(&mut self, zxid: Zxid) -> Result<(), String> {
-        let Fuzzy::To(trailer) = self.fuzzy else { return Ok(()) };
-        if zxid < trailer.zxid {
-            return Ok(());
-        }
-        self.fuzzy = Fuzzy::No;
-        let is_comparable = zxid == trailer.zxid
-            && trailer.version == digest::VERSION
-            && self.state.settings().digest_enabled;
-        let actual = self.state.digest();
-        match is_comparable && actual != trailer.digest {
-            true => Err(alloc::format!(
-                "the tree at {zxid} has digest {actual:#x}, the snapshot says {:#x}",
-                trailer.digest
-            )),
-            false => Ok(()),
-        }
-    }
-
-    fn recovered(self, snapshot: Option<Zxid>, skipped: Vec<Skipped>) -> Recovered {
-        let Self { state, fuzzy, replayed, digest_mismatches } = self;
-        let uncovered = match fuzzy {
-            Fuzzy::To(trailer) => Some(trailer.zxid),
-            Fuzzy::ToTheEnd | Fuzzy::No => None,
-        };
-        Recovered { state, snapshot, replayed, digest_mismatches, uncovered, skipped }
-    }
 }
 
 impl fmt::Display for RecoverError {

@@ -128,7 +128,7 @@ fn a_snapshot_that_fails_leaves_nothing_behind_in_the_next() {
     unsealed.items.push_front(SnapshotItem::Sessions(vec![(SessionId(0x99), 6000)]));
     let mut wrong = newer.clone();
     wrong.trailer = newer.trailer.map(|trailer| Trailer { digest: trailer.digest + 1, ..trailer });
-    let unreadable = Skipped { zxid: Zxid(0x77), why: "no such file".into() };
+    let unreadable = Skipped { zxid: Zxid(6), why: "no such file".into() };
     let candidates = vec![Err(unreadable), Ok(torn), Ok(unsealed), Ok(wrong), Ok(older.clone())];
     let recovered = run(candidates, &log, &SETTINGS).expect("the older one is sound");
     assert_eq!(recovered.snapshot, Some(older.zxid));
@@ -230,4 +230,61 @@ fn ephemerals_without_a_session_are_closed_by_the_first_transaction() {
         ]
     );
     assert!(world.state.node("/a/e").is_none() && world.state.node("/a").is_some());
+}
+
+/// What a leader sent as a snapshot is in no log: without that snapshot an older one and the log do not make up for it.
+#[test]
+fn an_older_snapshot_does_only_when_the_log_goes_through_the_newer_one() {
+    let History { log, older, newer, digest } = history();
+    let broken = Snapshot { seal_holds: false, ..newer };
+    let snapshots = || vec![Ok(broken.clone()), Ok(older.clone())];
+    let recovered = run(snapshots(), &log, &SETTINGS).expect("the log holds all");
+    assert_eq!((recovered.snapshot, recovered.state.digest()), (Some(older.zxid), digest));
+
+    let at_newer = log.iter().position(|record| record.header.zxid == broken.zxid).expect("logged");
+    for (what, log) in [
+        ("goes on with", [&log[..at_newer], &log[at_newer + 1..]].concat()),
+        ("ends with", log[..at_newer].to_vec()),
+    ] {
+        let error = run(snapshots(), &log, &SETTINGS).expect_err(what).to_string();
+        assert!(error.contains(what) && error.contains("though there was a snapshot at 0x5"), "{error}");
+    }
+    let begin_of_epoch = Snapshot { zxid: Zxid(1 << 32), ..broken.clone() };
+    run(vec![Ok(begin_of_epoch), Ok(older.clone())], &log, &SETTINGS).expect("no transaction has that zxid");
+}
+
+/// The reference notes the digest of a transaction a little after it has changed the tree.
+#[test]
+fn a_snapshot_may_hold_the_transaction_behind_its_trailer_when_that_one_proves_it() {
+    let History { mut log, newer, digest, .. } = history();
+    let at = log.iter().position(|record| record.header.zxid == newer.zxid).expect("logged");
+    let before = &log[at - 1];
+    let trailer = Trailer {
+        zxid: before.header.zxid,
+        version: tree::digest::VERSION,
+        digest: before.digest.expect("a digest").tree_digest,
+    };
+    let early = Snapshot { zxid: before.header.zxid, trailer: Some(trailer), ..newer };
+    let recovered = run(vec![Ok(early.clone())], &log, &SETTINGS).expect("the next digest holds");
+    assert_eq!((recovered.state.digest(), recovered.digest_mismatches), (digest, 0));
+
+    run(vec![Ok(early.clone())], &log[..at], &SETTINGS).expect_err("there is no next record");
+    Arc::make_mut(&mut log[at]).digest = None;
+    run(vec![Ok(early)], &log, &SETTINGS).expect_err("the next record proves nothing");
+}
+
+#[test]
+fn the_snapshot_of_an_empty_server_is_not_fuzzy_and_others_are_held_against_the_last_digest() {
+    let History { mut log, newer, digest, .. } = history();
+    let none = Some(Trailer { zxid: Zxid::ZERO, version: tree::digest::VERSION, digest: 0 });
+    let fresh = Snapshot { trailer: none, ..snapshot(&mut State::new(SETTINGS.state)) };
+    let recovered = run(vec![Ok(fresh.clone())], &log, &SETTINGS).expect("all of the log");
+    assert_eq!((recovered.state.digest(), recovered.digest_mismatches), (digest, 0));
+    run(vec![Ok(fresh)], &log[2..], &SETTINGS).expect_err("not the log behind it");
+
+    let untold = Snapshot { trailer: none, ..newer };
+    let recovered = run(vec![Ok(untold.clone())], &log, &SETTINGS).expect("tolerant");
+    assert_eq!(recovered.digest_mismatches, 0);
+    Arc::make_mut(log.last_mut().expect("records")).digest.as_mut().expect("a digest").tree_digest += 1;
+    assert_eq!(run(vec![Ok(untold)], &log, &SETTINGS).expect("tolerant").digest_mismatches, 1);
 }
