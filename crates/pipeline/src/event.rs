@@ -36,6 +36,8 @@ pub enum Event {
     },
     /// A client's request that the connection cannot answer by itself.
     Request(ClientRequest),
+    /// The same for one that waited too long to be carried out: it is answered THROTTLEDOP in its turn.
+    Throttled(ClientRequest),
     /// A connection is gone; its session goes on until it expires.
     ConnectionLost {
         /// The connection.

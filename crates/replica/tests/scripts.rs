@@ -160,8 +160,9 @@ impl Script {
             }
             name => {
                 let (name, rest) = (name.to_string(), line.split_once(' ').map_or("", |(_, rest)| rest));
-                let request = request(rest).unwrap_or_else(|| unreadable(line));
-                self.request(&name, request);
+                let late = rest.strip_prefix("late ");
+                let request = request(late.unwrap_or(rest)).unwrap_or_else(|| unreadable(line));
+                self.request(&name, request, late.is_some());
             }
         }
     }
@@ -211,7 +212,7 @@ impl Script {
         world.step(Event::ReopenSession { connection, session, password, timeout_ms, wall_ms });
     }
 
-    fn request(&mut self, name: &str, request: Request) {
+    fn request(&mut self, name: &str, request: Request, is_late: bool) {
         let client = self.connections.get_mut(name).expect("a connection");
         client.xid += 1;
         client.asked.insert(client.xid, request.op_code());
@@ -219,7 +220,10 @@ impl Script {
             client.awaits_handshake = true;
         }
         let (id, xid, identities) = (ConnectionId(client.id), client.xid, client.identities.clone());
-        let event = self.world().request(id, xid, request, &identities);
+        let event = match (self.world().request(id, xid, request, &identities), is_late) {
+            (Event::Request(request), true) => Event::Throttled(request),
+            (event, _) => event,
+        };
         self.world().step(event);
     }
 }

@@ -98,6 +98,7 @@ impl Standalone {
                 self.on_reopen_session(now, connection, session, &password, timeout_ms, out);
             }
             Event::Request(request) => self.on_request(now, request, state, out),
+            Event::Throttled(request) => self.on_throttled(now, &request, out),
             Event::ConnectionLost { connection } => self.detach(connection),
             Event::Heard { sessions } => self.on_heard(now, &sessions),
             Event::Tick { wall_ms } => {
@@ -151,6 +152,23 @@ impl Standalone {
         let stamp = self.next_stamp(wall_ms);
         let prepared = self.prepare(state, out, |prepare| prepare.request(&asker, stamp, request));
         self.append(prepared, Some(origin), out);
+    }
+
+    // zk: RequestThrottler.shouldThrottleOp, FinalRequestProcessor.processRequest: no transaction, but the session is alive
+    fn on_throttled(&mut self, now: Millis, request: &ClientRequest, out: &mut Vec<Effect>) {
+        let ClientRequest { connection, session, xid, request, received, .. } = request;
+        let origin = Origin {
+            connection: *connection,
+            xid: *xid,
+            op: request.op_code(),
+            received: *received,
+            opens: None,
+        };
+        let what = match !self.is_stopping && self.sessions.touch(*session, now) {
+            true => LocalReply::Error(ErrorCode::ThrottledOp),
+            false => LocalReply::Dropped,
+        };
+        self.reply(origin, what, out);
     }
 
     /// What the log holds for good is committed.

@@ -52,6 +52,7 @@ impl Settings {
             notes: Vec::new(),
         };
         metrics_provider(&values)?;
+        without_difference(&values);
         let (warnings, read) = values.finish();
         settings.warnings = warnings;
         report::unread(raw, &read, &mut settings);
@@ -312,6 +313,12 @@ fn logging(values: &Values<'_>) -> LoggingSettings {
         file_max_bytes: not_negative(values.long("zookeeper.log.maxFileBytes", 256 << 20)).max(4096),
         files_max: u32::try_from(values.int("zookeeper.log.maxFiles", 10).max(0)).unwrap_or(0),
     }
+}
+
+/// Choices of the reference that make no difference here: which network library, and whether there is an AdminServer.
+fn without_difference(values: &Values<'_>) {
+    values.text("zookeeper.serverCnxnFactory");
+    values.text("zookeeper.admin.enableServer");
 }
 
 fn metrics_provider(values: &Values<'_>) -> Result<(), SettingsError> {

@@ -144,7 +144,8 @@ impl Task {
                 self.shared.in_process.fetch_add(1, Relaxed);
                 self.shared.metrics.prep_processor_request_queued.add(1);
             }
-            Event::ConnectionLost { .. }
+            Event::Throttled(_)
+            | Event::ConnectionLost { .. }
             | Event::Heard { .. }
             | Event::Tick { .. }
             | Event::Deadline { .. }

@@ -2,6 +2,7 @@
 
 use pipeline::event::{ClientRequest, Event};
 use pipeline::outbox::CloseReason;
+use pipeline::request::Request;
 use pipeline::time::Millis;
 
 use super::super::{Message, lock};
@@ -28,10 +29,13 @@ impl ReplicaThread {
                 self.waiting.pop_front();
                 continue;
             }
-            let message = self.waiting.pop_front()?;
-            let Message::Event(Event::Request(request)) = &message else { return Some(message) };
-            self.count(request, now);
-            return Some(message);
+            return match self.waiting.pop_front()? {
+                Message::Event(Event::Request(request)) => {
+                    self.count(&request, now);
+                    Some(Message::Event(self.in_time_or_throttled(request, now)))
+                }
+                other @ (Message::Event(_) | Message::Sessions(_)) => Some(other),
+            };
         }
     }
 
@@ -59,6 +63,17 @@ impl ReplicaThread {
         throttle.stale_latency_check
             && timeout > 0
             && now.since(request.received) > u64::try_from(timeout).unwrap_or(u64::MAX)
+    }
+
+    // zk: RequestThrottler.shouldThrottleOp, Request.isThrottlable
+    fn in_time_or_throttled(&self, request: ClientRequest, now: Millis) -> Event {
+        let is_exempt = matches!(request.request, Request::CloseSession | Request::CreateSession(_));
+        let limit = self.shared.settings.throttle.throttled_op_wait_ms.filter(|_| !is_exempt);
+        if limit.is_some_and(|limit| now.since(request.received) > limit) {
+            self.shared.metrics.throttled_ops.add(1);
+            return Event::Throttled(request);
+        }
+        Event::Request(request)
     }
 
     fn count(&self, request: &ClientRequest, now: Millis) {
