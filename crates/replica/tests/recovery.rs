@@ -127,7 +127,13 @@ fn a_snapshot_that_fails_leaves_nothing_behind_in_the_next() {
     // A session and an ephemeral that no log knows of.
     unsealed.items.push_front(SnapshotItem::Sessions(vec![(SessionId(0x99), 6000)]));
     let mut wrong = newer.clone();
-    wrong.trailer = newer.trailer.map(|trailer| Trailer { digest: trailer.digest + 1, ..trailer });
+    for item in &mut wrong.items {
+        if let SnapshotItem::Node { path, node } = item
+            && path == "/b"
+        {
+            node.stat.mtime += 1;
+        }
+    }
     let unreadable = Skipped { zxid: Zxid(6), why: "no such file".into() };
     let candidates = vec![Err(unreadable), Ok(torn), Ok(unsealed), Ok(wrong), Ok(older.clone())];
     let recovered = run(candidates, &log, &SETTINGS).expect("the older one is sound");
