@@ -42,6 +42,12 @@ impl Rotation {
         jitter((PAUSE_FIRST * 2_u32.pow(doublings)).min(PAUSE_MAX))
     }
 
+    /// A connection that served was lost; how long to wait before the next attempt, so that a server which drops its
+    /// clients at once is not hammered.
+    pub(crate) fn lost(&self) -> Duration {
+        jitter(PAUSE_FIRST)
+    }
+
     /// Every host has been tried at least once since the last success.
     pub(crate) fn went_round(&self) -> bool {
         self.failures >= self.hosts

@@ -14,10 +14,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::address::ConnectString;
 use crate::backoff::Rotation;
-use crate::call::{Closing, Command};
+use crate::call::{Closing, Command, Effect};
 use crate::chroot::Chroot;
 use crate::error::Error;
-use crate::event::{Event, SessionState};
+use crate::event::{Event, EventKind, SessionState};
 use crate::handshake::{self, Established, Refusal, Session, Wish};
 use crate::link::{End, Link};
 use crate::options::Options;
@@ -70,6 +70,9 @@ impl Driver {
                 End::Lost(why) => {
                     self.status.send_modify(|status| status.last_failure = Some(why));
                     self.enter(SessionState::Disconnected);
+                    if let Err(end) = self.pause(self.rotation.lost()).await {
+                        return end;
+                    }
                 }
             }
         }
@@ -83,10 +86,14 @@ impl Driver {
                 Err(Refusal::Expired) => return Err(SessionState::Expired),
                 Err(Refusal::Unreachable(why)) => self.failed(why),
             };
-            tokio::select! {
-                () = sleep(pause) => {}
-                _ = self.closing.recv() => return Err(SessionState::Closed),
-            }
+            self.pause(pause).await?;
+        }
+    }
+
+    async fn pause(&mut self, pause: Duration) -> Result<(), SessionState> {
+        tokio::select! {
+            () = sleep(pause) => Ok(()),
+            _ = self.closing.recv() => Err(SessionState::Closed),
         }
     }
 
@@ -114,6 +121,9 @@ impl Driver {
         });
         if self.rotation.went_round() {
             while let Ok(command) = self.commands.try_recv() {
+                if let Command::Call(call) = &command {
+                    self.forget_locally(&call.effect);
+                }
                 command.fail(Error::ConnectionLoss);
             }
         }
@@ -137,6 +147,22 @@ impl Driver {
         } else {
             SessionState::SyncConnected
         });
+    }
+
+    /// No server can be told to remove these watches: they go here, if the caller wants that.
+    pub(crate) fn forget_locally(&mut self, effect: &Effect) {
+        if let Effect::Remove { path, which, locally: true } = effect {
+            let gone = self.watches.remove(path, *which);
+            self.tell_removed(path, gone, SessionState::Disconnected);
+        }
+    }
+
+    /// The server sends no events for removed watches.
+    pub(crate) fn tell_removed(&mut self, path: &str, gone: Vec<EventKind>, state: SessionState) {
+        for kind in gone {
+            let path = Some(self.chroot.to_caller(path.to_owned()));
+            self.events.push(Event { kind, state, path, zxid: -1 });
+        }
     }
 
     fn enter(&mut self, state: SessionState) {

@@ -177,10 +177,7 @@ impl<'d> Link<'d> {
 
     fn fail_pending(&mut self, error: &Error) {
         for pending in std::mem::take(&mut self.pending) {
-            if let Effect::Remove { path, which, locally: true } = &pending.effect {
-                let gone = self.driver.watches.remove(path, *which);
-                self.tell_removed(path, gone, SessionState::Disconnected);
-            }
+            self.driver.forget_locally(&pending.effect);
             if let Some(reply) = pending.reply {
                 drop(reply.send(Err(error.clone())));
             }
@@ -353,16 +350,9 @@ impl Link<'_> {
             Effect::Register(registration) => self.driver.watches.answered(registration, code),
             Effect::Remove { path, which, .. } if code == 0 => {
                 let gone = self.driver.watches.remove(&path, which);
-                self.tell_removed(&path, gone, SessionState::SyncConnected);
+                self.driver.tell_removed(&path, gone, SessionState::SyncConnected);
             }
             Effect::Remove { .. } => {}
-        }
-    }
-
-    fn tell_removed(&mut self, path: &str, gone: Vec<EventKind>, state: SessionState) {
-        for kind in gone {
-            let path = Some(self.driver.chroot.to_caller(path.to_owned()));
-            self.driver.events.push(Event { kind, state, path, zxid: -1 });
         }
     }
 }

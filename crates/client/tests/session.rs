@@ -382,3 +382,22 @@ async fn nobody_there_is_said_soon() {
     drop(server);
     assert_eq!(Client::connect(&address, options()).await.unwrap_err(), Error::ConnectionLoss);
 }
+
+#[tokio::test]
+async fn watches_can_be_forgotten_without_a_server() {
+    let server = FakeServer::bind().await;
+    let (client, mut events, mut peer) = connected(&server, "").await;
+    let serving = tokio::spawn(async move {
+        let request = peer.request().await;
+        peer.reply(request.xid, 9, 0, &ErrorResponse { err: 0 }.to_vec()).await;
+    });
+    client.add_watch("/p", AddWatchMode::Persistent).await.unwrap();
+    serving.await.unwrap();
+    drop(server);
+    assert_eq!(events.next().await.unwrap().state, SessionState::Disconnected);
+    let kept = client.remove_watches("/p", WatcherType::Any, false).await;
+    assert_eq!(kept, Err(Error::ConnectionLoss));
+    assert_eq!(events.try_next(), None);
+    client.remove_watches("/p", WatcherType::Any, true).await.unwrap();
+    assert_eq!(events.next().await.unwrap().kind, EventKind::PersistentWatchRemoved);
+}

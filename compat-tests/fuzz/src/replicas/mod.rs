@@ -1,5 +1,6 @@
 //! A replica, and others that follow it by its log and by its snapshots.
 
+mod model;
 mod program;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jute::data::Id;
 use jute::{SessionId, TxnRecord, Zxid};
+use model::Model;
 use pipeline::outbox::Outbox;
 use pipeline::request::{Identities, Request};
 use pipeline::settings::PipelineSettings;
@@ -30,6 +32,7 @@ const SLICE_ITEMS: usize = 4;
 ///
 /// * nothing panics, and the replica does not find itself wrong;
 /// * every digest that was prepared is the digest after the apply;
+/// * the state is what a simple model makes of the log;
 /// * a follower that reads the log has the same state, and so has one that loads a snapshot;
 /// * events that come in batches decide the same as events that come one by one.
 pub fn replicas(input: &[u8]) {
@@ -60,14 +63,17 @@ fn run(happenings: &[Happening], alone: bool) -> World {
 /// A follower reads the same bytes from the log.
 fn follow(leader: &World) {
     let mut state = State::new(settings().state());
+    let mut model = Model::default();
     for record in &leader.log {
         let record = TxnRecord::decode(&Bytes::from(record.to_vec())).expect("what we log we do not read");
         let applied =
             state.apply(&record, &mut Vec::new()).expect("what one replica applies, another does not");
+        model.apply(&record);
         assert!(applied.digest_mismatch.is_none(), "a follower's digest differs at {}", record.header.zxid);
     }
     assert_equal(&state, &leader.state);
     assert_eq!(state.approximate_data_size(), leader.state.approximate_data_size());
+    model.assert_like(&leader.state);
 }
 
 /// Another one loads a snapshot. Loading counts quotas anew, so the bytes of their statistics may differ.
