@@ -1,6 +1,5 @@
 //! The one binary: a ZooKeeper server, and what one needs beside it.
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command line tool speaks to its user; the server itself logs through tracing"
 )]
@@ -15,6 +14,7 @@ mod version;
 use std::process::ExitCode;
 
 use arguments::{Command, Invocation};
+use text::say;
 
 fn main() -> ExitCode {
     let Invocation { properties, command } = Invocation::parse();
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Some(Command::Log(what)) => inspect::log(&what),
         Some(Command::Snapshot(what)) => inspect::snapshot(&what),
         Some(Command::Version) => {
-            println!("rookeeper {}, in place of Apache ZooKeeper {}", version::OWN, version::REFERENCE);
+            say!("rookeeper {}, in place of Apache ZooKeeper {}", version::OWN, version::REFERENCE);
             ExitCode::SUCCESS
         }
     }

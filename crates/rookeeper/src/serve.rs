@@ -10,6 +10,7 @@ use server::settings::LoggingSettings;
 use server::{ConfigSource, INVALID_INVOCATION, Invocation, Ready, Settings};
 use tracing_subscriber::EnvFilter;
 
+use crate::text::say;
 use crate::version;
 
 /// Without any configuration: says where it serves and what to try.
@@ -85,7 +86,7 @@ fn banner(ready: &Ready<'_>) {
     let address = ready.address.map_or("no client port".to_owned(), |address| address.to_string());
     let settings: &Settings = ready.settings;
     let data_dir = std::path::absolute(&settings.data.data_dir).unwrap_or(settings.data.data_dir.clone());
-    println!(
+    say!(
         "\n  rookeeper {}, in place of Apache ZooKeeper {}\n\n  address   {address}\n  data      {}\n  try       {} cli -server {address} ls /\n",
         version::OWN,
         version::REFERENCE,

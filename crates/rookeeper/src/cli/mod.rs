@@ -19,6 +19,8 @@ use std::process::ExitCode;
 use arguments::Arguments;
 use shell::{Shell, Turn};
 
+use crate::text::say;
+
 /// Bad words behind `rookeeper cli`.
 // zk: ExitCode.INVALID_INVOCATION
 const EXIT_INVALID_INVOCATION: u8 = 2;
@@ -38,7 +40,7 @@ fn run(words: &[String]) -> Result<u8, (String, u8)> {
     let arguments = Arguments::parse(words).map_err(|why| (why, EXIT_INVALID_INVOCATION))?;
     let command = arguments.command.clone();
     let mut shell = Shell::new(arguments).map_err(|why| (why.to_string(), 1))?;
-    println!("Connecting to {}", shell.server());
+    say!("Connecting to {}", shell.server());
     if command.is_empty() {
         dialogue(&mut shell).map_err(|why| (why.to_string(), 1))?;
     } else {
@@ -48,7 +50,7 @@ fn run(words: &[String]) -> Result<u8, (String, u8)> {
 }
 
 fn dialogue(shell: &mut Shell) -> anyhow::Result<()> {
-    println!("Welcome to ZooKeeper!");
+    say!("Welcome to ZooKeeper!");
     if io::stdin().is_terminal() {
         return editor::dialogue(shell);
     }

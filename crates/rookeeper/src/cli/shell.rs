@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::flags::Words;
 use super::show::{self, Show, Showing, to_stdout};
 use super::words;
+use crate::text::say;
 
 /// Threads for the connection; commands run on the main thread.
 const WORKERS: usize = 1;
@@ -109,7 +110,7 @@ impl Shell {
         match self.runtime.block_on(connecting) {
             Ok((client, mut events)) => {
                 if let Some(event) = events.try_next() {
-                    print!("{}", show::text(&event));
+                    show::say_as_is(&show::text(&event));
                 }
                 self.client = Some(client);
                 let wanted = Arc::clone(&self.print_watches);
@@ -186,7 +187,7 @@ impl Shell {
         match own {
             Own::Quit => return Ok(Turn::Quit),
             Own::Redo => return self.redo(words.word(1)),
-            Own::Help => println!("{}", overview()),
+            Own::Help => say!("{}", overview()),
             Own::History => self.show_history(),
             Own::PrintWatches => self.print_watches(words.word(1)),
             Own::Connect => self.connect(words.word(1), to_stdout()),
@@ -201,7 +202,7 @@ impl Shell {
 
     fn ask(&self, ask: Ask, words: Words) -> Result<Turn, Failure> {
         let Some(client) = self.client.as_ref().filter(|client| !client.status().state.is_final()) else {
-            println!("Not connected");
+            say!("Not connected");
             return Ok(Turn::Next);
         };
         let (mut out, mut err) = (io::stdout(), io::stderr());
@@ -224,16 +225,16 @@ impl Shell {
     fn show_history(&self) {
         let first = self.history.len().saturating_sub(HISTORY_SHOWN);
         for (index, line) in self.history.iter().enumerate().skip(first) {
-            println!("{index} - {line}");
+            say!("{index} - {line}");
         }
-        println!("{} - history", self.history.len());
+        say!("{} - history", self.history.len());
     }
 
     fn print_watches(&self, switch: Option<&str>) {
         match switch {
             None => {
                 let on = self.print_watches.load(Ordering::Relaxed);
-                println!("printwatches is {}", if on { "on" } else { "off" });
+                say!("printwatches is {}", if on { "on" } else { "off" });
             }
             Some(switch) => self.print_watches.store(switch == "on", Ordering::Relaxed),
         }

@@ -1,5 +1,6 @@
 //! Events, shown while the user may be typing.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -72,5 +73,10 @@ fn is_farewell(event: &Event) -> bool {
 
 /// Shows events when nobody is typing.
 pub(super) fn to_stdout() -> Show {
-    Box::new(|text| print!("{text}"))
+    Box::new(say_as_is)
+}
+
+/// Prints text that brings its own line ends.
+pub(super) fn say_as_is(text: &str) {
+    let _nobody_reads = io::stdout().write_all(text.as_bytes());
 }
