@@ -30,7 +30,7 @@ pub struct Epochs {
 /// A current epoch that is older than the last zxid is what a crash leaves between the sync of the first transactions of
 /// an epoch and that of its file: it is set to the log's epoch when that was accepted.
 // zk: QuorumPeer.loadDataBase
-// diverges: the reference refuses to start there unless currentEpoch.tmp remained
+// diverges(epoch-behind-log): the reference refuses to start there unless currentEpoch.tmp remained
 pub fn load<D: Disk>(disk: &D, dir: &Path, last: Zxid) -> Result<Epochs, StorageError> {
     let of_log = if last.0 < 0 { 0 } else { i64::from(last.epoch()) };
     let stored = read_number(disk, &dir.join(CURRENT))?;

@@ -22,7 +22,7 @@ pub fn snapshot_name(zxid: Zxid, compression: Compression) -> String {
 }
 
 /// The zxid in the name of a log, if it is one.
-// diverges: a name with a further part (log.5.fixed, which offline tools write) is not read as a log
+// diverges(log-name-suffix): a name with a further part (log.5.fixed, which offline tools write) is not read as a log
 pub fn parse_log_name(name: &str) -> Option<Zxid> {
     let digits = name.strip_prefix(LOG_PREFIX)?.strip_prefix('.')?;
     parse_zxid(digits)

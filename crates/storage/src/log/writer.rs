@@ -160,7 +160,7 @@ impl<D: Disk> LogWriter<D> {
     }
 
     /// Bytes written to the current file.
-    // diverges: written bytes, not the preallocated length, are held against the size limits
+    // diverges(log-bytes-written): written bytes, not the preallocated length, are held against the size limits
     pub fn file_bytes(&self) -> u64 {
         self.file.as_ref().map_or(0, |log| log.position)
     }

@@ -22,7 +22,7 @@ impl<D: Disk> Store<D> {
     /// Keeps the newest `retain` (at least 3) snapshots that hold, and all logs behind the oldest of them; removes what is
     /// older, oldest first. Nothing is removed when there are fewer, or when a record is missing behind the oldest.
     // zk: PurgeTxnLog.purge
-    // diverges: the reference counts snapshots that only look whole, and does not look for gaps
+    // diverges(purge-checks): the reference counts snapshots that only look whole, and does not look for gaps
     pub fn purge(&self, retain: usize) -> Result<Purged, StorageError> {
         let mut purged = Purged::default();
         let Some(oldest) = self.oldest_retained(retain.max(RETAIN_MIN), &mut purged)? else {

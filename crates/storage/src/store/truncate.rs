@@ -13,7 +13,7 @@ impl<D: Disk> Store<D> {
     ///
     /// Nothing is removed unless a snapshot that holds, and a log without a gap from there, reach a state at or below `zxid`.
     // zk: FileTxnLog.truncate
-    // diverges: the reference keeps the record above a zxid that is not in the log, and snapshots above it
+    // diverges(truncate-all): the reference keeps the record above a zxid that is not in the log, and snapshots above it
     pub fn truncate(&self, zxid: Zxid) -> Result<Zxid, StorageError> {
         self.check_base(zxid)?;
         for snapshot in self.snapshots()?.iter().rev().filter(|snapshot| snapshot.zxid > zxid) {
