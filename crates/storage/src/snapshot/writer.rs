@@ -82,9 +82,11 @@ impl<D: Disk> SnapshotWriter<D> {
         Ok(writer)
     }
 
-    /// Writes the next item. The last one is [`SnapshotItem::End`].
+    /// Writes the next item. The last one is [`SnapshotItem::End`]. After an error the partial file is gone, if the disk lets
+    /// it go: what failed for lack of space must not keep it.
     pub fn push(&mut self, item: &SnapshotItem) -> Result<(), StorageError> {
         self.write(|out| item.encode(out))
+            .inspect_err(|_| self.disk.remove(&self.partial).unwrap_or_default())
     }
 
     /// Seals the snapshot, makes it durable and gives it its name. After an error the partial file is gone, if the disk lets

@@ -158,6 +158,21 @@ fn an_unfinished_snapshot_is_nobodys_candidate_and_is_swept_away() {
 }
 
 #[test]
+fn a_snapshot_that_fails_on_the_way_leaves_no_file() {
+    let disk = SimulatedDisk::new();
+    let store = open_plain(&disk);
+    let mut writer = store.snapshot_writer(Zxid(9)).unwrap();
+    disk.fail_at(disk.operations(), crate::disk::Fault::NoSpace);
+    let node = DataNode { data: Some(vec![7; 1 << 20].into()), ..DataNode::default() };
+    assert!(matches!(
+        writer.push(&SnapshotItem::Node { path: "/a".into(), node }),
+        Err(StorageError::Io { .. })
+    ));
+    drop(writer);
+    assert!(names(&disk).is_empty());
+}
+
+#[test]
 fn truncation_removes_what_is_above_even_when_the_zxid_is_not_in_the_log() {
     let disk = SimulatedDisk::new();
     let store = open_plain(&disk);
