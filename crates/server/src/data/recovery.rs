@@ -38,6 +38,15 @@ pub(super) fn from_disk<D: Disk>(
     if let Some(loaded) = candidates.iter().find(|candidate| Some(candidate.zxid) == recovered.snapshot) {
         store.settle_snapshot(loaded)?;
     }
+    // zk: FileTxnSnapLog.restore: the file is used up by any start, lest it lets a server vote that lost its data later
+    store.forget_initialize()?;
+    if let Some(zxid) = recovered.uncovered {
+        tracing::warn!(
+            %zxid,
+            last = %recovered.state.last_processed_zxid(),
+            "the snapshot may hold parts of transactions up to this zxid, which the log does not reach"
+        );
+    }
     Ok(Recovery {
         state: recovered.state,
         replayed: recovered.replayed,
@@ -121,4 +130,25 @@ impl<D: Disk> ::replica::SnapshotReader for SnapshotOnDisk<D> {
 
 fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::RealDisk;
+
+    use crate::settings::{ConfigSource, Raw, Settings};
+
+    #[test]
+    fn the_file_that_lets_an_empty_server_vote_is_used_up_by_any_start() {
+        let dir = crate::scratch::Dir::new("initialize");
+        let (config, initialize) = (dir.path().join("zoo.cfg"), dir.path().join("initialize"));
+        std::fs::write(&config, format!("dataDir={}\nclientPort=0\n", dir.path().display())).unwrap();
+        let raw = Raw::gather(&ConfigSource::File(config), &[], |_| None).unwrap();
+        let settings = Settings::check(&raw).unwrap();
+        for start in ["empty", "with data"] {
+            std::fs::write(&initialize, "").unwrap();
+            assert!(crate::data::recover(RealDisk, &settings).is_ok(), "{start}");
+            assert!(!initialize.exists(), "{start}");
+        }
+    }
 }
