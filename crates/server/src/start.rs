@@ -106,6 +106,7 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
     handle.spawn_threads(messages, &store)?;
     if is_stale {
         // zk: ZooKeeperServer.loadData takes a snapshot of what it loaded
+        // diverges(start-snapshot): only when the log went on behind the snapshot, and while clients are served already
         Snapshots::new(Arc::clone(&handle.shared), store.clone()).start();
     }
     handle.spawn_tasks(bound, store)?;

@@ -17,8 +17,10 @@ use super::clients::Client;
 use super::{Message, Shared, Stage, lock};
 use crate::{clock, words};
 
-/// Room for one read.
-const READ_BYTES: usize = 16 * 1024;
+/// Room for a read of a quiet connection: what each idle one keeps.
+const READ_MIN: usize = 2 * 1024;
+/// Room for a read of a busy connection.
+const READ_MAX: usize = 64 * 1024;
 /// A write buffer that grew beyond this is given back.
 const WRITE_KEPT_BYTES: usize = 256 * 1024;
 /// How long a connection that closes may take to receive what waits for it.
@@ -39,6 +41,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, client: Arc<Cl
         written: 0,
         closing: None,
         large_bytes: 0,
+        read_bytes: READ_MIN,
         shared,
         client,
     };
@@ -60,6 +63,8 @@ struct Task {
     closing: Option<(CloseReason, Millis)>,
     /// This connection's part of the server's large requests.
     large_bytes: usize,
+    /// Room for the next read; follows what comes.
+    read_bytes: usize,
 }
 
 impl Task {
@@ -260,9 +265,11 @@ impl Task {
     }
 
     fn read(&mut self) -> Result<(), CloseReason> {
-        match self.stream.try_read_buf(self.connection.spare(READ_BYTES)) {
+        match self.stream.try_read_buf(self.connection.spare(self.read_bytes)) {
             Ok(0) => Err(CloseReason::PeerClosed),
-            Ok(_) => {
+            Ok(count) => {
+                let next = if count >= self.read_bytes { self.read_bytes * 4 } else { count * 2 };
+                self.read_bytes = next.clamp(READ_MIN, READ_MAX);
                 self.client.last_read.store(clock::monotonic().0, Relaxed);
                 Ok(())
             }

@@ -19,6 +19,8 @@ use crate::settings::ClientSettings;
 const BACKLOG_DEFAULT: i32 = 50;
 /// Pause when the process is out of descriptors.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// The process is no longer out of descriptors when it was not for so long: one line, however often it runs out.
+const EXHAUSTED_OVER: Duration = Duration::from_secs(5);
 /// Refusals of this time share one line in the log.
 const REFUSAL_LINE_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,7 +52,7 @@ fn bind_to(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListene
 pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     let guard = shared.alarm.guard("the listener");
     let mut stage = shared.stage.subscribe();
-    let mut is_exhausted = false;
+    let mut exhausted: Option<Instant> = None;
     let mut refusals = Refusals::default();
     while *stage.borrow_and_update() == Stage::Serving {
         let accepted = tokio::select! {
@@ -59,7 +61,8 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, remote)) => {
-                if std::mem::take(&mut is_exhausted) {
+                if exhausted.is_some_and(|since| since.elapsed() > EXHAUSTED_OVER) {
+                    exhausted = None;
                     tracing::warn!("descriptors are free again, connections are accepted");
                 }
                 if let Err(full) = admit(&shared, stream, canonical(remote)) {
@@ -68,7 +71,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                 }
             }
             Err(error) if is_out_of_resources(&error) => {
-                if !std::mem::replace(&mut is_exhausted, true) {
+                if exhausted.replace(Instant::now()).is_none() {
                     tracing::error!("no connection can be accepted until some close: {error}");
                 }
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;

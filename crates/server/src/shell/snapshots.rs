@@ -61,6 +61,7 @@ impl<D: Disk> Snapshots<D> {
 }
 
 /// A failed snapshot does no harm: the logs are kept, and the next one is tried in its time.
+// diverges(snapshot-failure): the reference ends the server
 fn report(shared: &Shared, began: Instant, outcome: Result<SnapshotFile, StorageError>) {
     match outcome {
         Ok(file) => {
