@@ -20,7 +20,9 @@ pub fn snapshot(input: &[u8]) {
     let Some((choice, rest)) = input.split_first() else { return };
     let compression = compression(*choice);
     let items = if choice % 4 == 3 { decode(rest) } else { read(rest, compression) };
-    let Some(mut state) = items.and_then(build) else { return };
+    let Some(mut state) = items.filter(|items| items.iter().all(can_be_written)).and_then(build) else {
+        return;
+    };
     let written = write(&mut state, compression);
     let again = read(&written, compression).and_then(build).expect("what we write we do not load");
     assert_eq!(again.digest(), state.digest(), "the state changes on its way through a file");
@@ -28,6 +30,15 @@ pub fn snapshot(input: &[u8]) {
     assert_eq!(again.approximate_data_size(), state.approximate_data_size());
     assert_eq!(again.ephemerals_count(), state.ephemerals_count());
     assert!(again.sessions().eq(state.sessions()));
+}
+
+/// Characters beyond the basic plane change when they are written and read, as they do in the reference, which lets
+/// nobody create such a path.
+fn can_be_written(item: &SnapshotItem) -> bool {
+    match item {
+        SnapshotItem::Node { path, .. } => path.chars().all(|character| character <= '\u{ffff}'),
+        SnapshotItem::Sessions(_) | SnapshotItem::Acls(_) | SnapshotItem::End => true,
+    }
 }
 
 fn compression(choice: u8) -> Compression {
