@@ -53,6 +53,9 @@ def run(report, command, quick=False):
         for scenario in SCENARIOS:
             if quick and scenario[0] not in QUICK:
                 continue
+            if release == "3.8.0" and scenario[3] is files.empty_tail:
+                report.line("skipped", f"data directory, {release}: {scenario[0]}", "3.8.0 itself does not start on it")
+                continue
             for writer, reader, way in ((reference, command, f"{release} to ours"), (command, reference, f"ours to {release}")):
                 report.check(f"data directory, {way}: {scenario[0]}", one, tool, release, writer, reader, scenario)
 

@@ -88,7 +88,8 @@ pub(crate) fn run(plan: &Plan<'_>) -> Result<bool> {
 
 /// How many differences there are.
 fn variant(addresses: [SocketAddr; 2], seed: u64, requests: u64, table: &mut Table) -> Result<usize> {
-    let mut run = Run::new(addresses, seed, Paths { base: b"/d".to_vec(), private: false });
+    let mut run =
+        Run::new(addresses, seed, Paths { base: b"/d".to_vec(), private: false, old_replay: false });
     for _ in 0..SESSIONS {
         run.add_slot()?;
     }
@@ -117,7 +118,7 @@ fn pipelined(addresses: [SocketAddr; 2], seed: u64, requests: u64) -> Result<Vec
         let mut run = Run::new(
             addresses,
             seed.wrapping_mul(31).wrapping_add(number as u64),
-            Paths { base, private: true },
+            Paths { base, private: true, old_replay: false },
         );
         let mut go = || -> Result<()> {
             run.add_slot()?;

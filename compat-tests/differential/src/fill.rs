@@ -55,7 +55,8 @@ impl Client {
     fn go(&mut self, address: SocketAddr, seed: u64, number: u64, requests: u64) -> Result<()> {
         let (mut connection, welcome) = connect(address, &Hello::new_session(TIMEOUT_MS))?;
         welcome.filter(|welcome| welcome.session != 0).ok_or("a session was refused")?;
-        let paths = Paths { base: format!("/d{seed}-{number}").into_bytes(), private: false };
+        let paths =
+            Paths { base: format!("/d{seed}-{number}").into_bytes(), private: false, old_replay: true };
         let mut random = Random::new(seed);
         for request in preparation(&paths, true) {
             self.exchange(&mut connection, &[request])?;

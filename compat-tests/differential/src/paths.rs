@@ -8,6 +8,8 @@ pub(crate) struct Paths {
     pub(crate) base: Vec<u8>,
     /// Several runs share the servers: nothing outside of `base` may be named, nor any zxid.
     pub(crate) private: bool,
+    /// Only what Apache ZooKeeper 3.8.0 replays from a log: it passes over a multi that holds a create2.
+    pub(crate) old_replay: bool,
 }
 
 /// Paths that no write accepts, by what is wrong with them; some are malformed UTF-8 or surrogates.

@@ -225,7 +225,8 @@ impl Generator<'_> {
                     // multi makes of createTTL with a plain flag is not written down.
                     let part = self.create(Some(path.clone()));
                     let plain = matches!(part.change, Change::Create { stored_owner: 0, .. });
-                    if known_flags(&part) && !(part.op == op::CREATE_TTL && plain) {
+                    let too_new = self.paths.old_replay && part.op == op::CREATE2;
+                    if known_flags(&part) && !(part.op == op::CREATE_TTL && plain) && !too_new {
                         return part;
                     }
                 }
