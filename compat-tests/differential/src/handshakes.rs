@@ -19,7 +19,7 @@ impl Run {
         let (connections, ids) = self.new_session()?;
         let wants_super = self.slots.len() == 7;
         let view = crate::generate::SlotView { wants_super, ..Default::default() };
-        self.slots.push(Slot { connections, ids, number: self.sessions, next_xid: 0, view });
+        self.slots.push(Slot::new(connections, ids, self.sessions, view));
         Ok(())
     }
 

@@ -35,6 +35,8 @@ pub(crate) const XID_PING: i32 = -2;
 pub(crate) const XID_AUTH: i32 = -4;
 pub(crate) const XID_SET_WATCHES: i32 = -8;
 
+pub(crate) const MARSHALLING_ERROR: i32 = -5;
+
 /// The name that the table prints.
 pub(crate) fn name(op: i32) -> &'static str {
     match op {

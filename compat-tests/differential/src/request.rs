@@ -47,6 +47,24 @@ impl Request {
         self
     }
 
+    pub(crate) fn names_null(&self) -> bool {
+        self.text.starts_with("<null>")
+    }
+
+    /// The body has null for a path, or is a multi that cannot be decoded: parts of both kinds, a type that does
+    /// not belong there, a flag that is unknown or that wants a time to live where there is none.
+    pub(crate) fn undecodable(&self) -> bool {
+        const END_OF_MULTI: usize = 9;
+        let no_time = |effect: &Effect| match effect.change {
+            Change::Create { stored_owner, .. } => {
+                effect.op != op::CREATE_TTL && stored_owner < 0 && stored_owner != i64::MIN
+            }
+            _ => false,
+        };
+        let malformed = self.effects.is_empty() && self.body.len() > END_OF_MULTI;
+        self.names_null() || (self.op == op::MULTI && (malformed || self.effects.iter().any(no_time)))
+    }
+
     /// Requests with a fixed xid carry it; others count.
     pub(crate) fn xid(&self, next: &mut i32) -> i32 {
         match self.op {
