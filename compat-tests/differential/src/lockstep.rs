@@ -186,6 +186,9 @@ impl Run {
     }
 
     fn compare(&mut self, at: usize, request: &Request, xid: i32, answers: &[Answer; 2]) {
+        if let (op::CLOSE_SESSION, Some(reply)) = (request.op, &answers[0].reply) {
+            self.closings.insert(reply.zxid);
+        }
         let texts = answers.each_ref().map(|answer| self.lines(answer));
         let asked = format!(
             "request {} of session S{}, xid {xid}: {} {}",
@@ -253,7 +256,6 @@ impl Run {
                 (Change::Authenticated(_), _) => slot.view.users += 1,
                 (Change::SessionClosed, _) => {
                     self.model.close(slot.number);
-                    self.closings.insert(reply.zxid);
                     closed = true;
                 }
                 (Change::Nothing | Change::Create { .. }, _) => {}
