@@ -59,6 +59,8 @@ pub struct ChangesInFlight {
 pub struct View<'a> {
     changes: &'a ChangesInFlight,
     state: &'a State,
+    /// The transaction whose changes are not looked at.
+    without: Option<Zxid>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +69,16 @@ struct Record {
     /// `None` when the znode is deleted.
     node: Option<Arc<Node>>,
     node_digest: i64,
+    before: Before,
+}
+
+/// The znode before the first change by the transaction of a record.
+#[derive(Debug, Clone)]
+enum Before {
+    /// As it is applied.
+    Applied,
+    /// As an earlier transaction under way leaves it.
+    Changed(Option<Arc<Node>>),
 }
 
 #[derive(Debug)]
@@ -82,7 +94,7 @@ struct Logged {
 impl ChangesInFlight {
     /// The state as it will be.
     pub fn view<'a>(&'a self, state: &'a State) -> View<'a> {
-        View { changes: self, state }
+        View { changes: self, state, without: None }
     }
 
     /// Forgets what the state has reached.
@@ -111,7 +123,12 @@ impl ChangesInFlight {
         self.account(path, owner_before, owner_of(node.as_ref()));
 
         let key: Arc<str> = path.into();
-        let record = Record { zxid, node: node.map(Arc::new), node_digest: new_digest };
+        let earlier = match self.records.get(path) {
+            Some(record) if record.zxid == zxid => record.before.clone(),
+            Some(record) => Before::Changed(record.node.clone()),
+            None => Before::Applied,
+        };
+        let record = Record { zxid, node: node.map(Arc::new), node_digest: new_digest, before: earlier };
         let replaced = self.records.insert(Arc::clone(&key), record);
         self.log.push_back(Logged { zxid, path: key, replaced, owner_before, digest_before });
         self.tree_digest = Some(digest_before.wrapping_sub(old_digest).wrapping_add(new_digest));
@@ -175,11 +192,25 @@ impl ChangesInFlight {
 }
 
 impl<'a> View<'a> {
+    /// The znodes as they were before this transaction, the last one; digest, ephemerals and usage stay.
+    pub fn before(self, zxid: Zxid) -> Self {
+        Self { without: Some(zxid), ..self }
+    }
+
+    fn record(&self, path: &str) -> Option<&'a Option<Arc<Node>>> {
+        let record = self.changes.records.get(path)?;
+        match &record.before {
+            _ if self.without != Some(record.zxid) => Some(&record.node),
+            Before::Changed(node) => Some(node),
+            Before::Applied => None,
+        }
+    }
+
     /// The znode, if there will be one.
     pub fn node(&self, path: &str) -> Option<Arc<Node>> {
         let path = canonical(path);
-        match self.changes.records.get(path) {
-            Some(record) => record.node.clone(),
+        match self.record(path) {
+            Some(node) => node.clone(),
             None => self.applied(path).map(Arc::new),
         }
     }
@@ -187,8 +218,8 @@ impl<'a> View<'a> {
     /// Whether there will be a znode.
     pub fn exists(&self, path: &str) -> bool {
         let path = canonical(path);
-        match self.changes.records.get(path) {
-            Some(record) => record.node.is_some(),
+        match self.record(path) {
+            Some(node) => node.is_some(),
             None => self.state.node(path).is_some(),
         }
     }

@@ -266,6 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn a_null_path_is_an_empty_one_where_the_check_of_the_path_is_to_refuse_it() {
+        let null_path = [&(-1i32).to_be_bytes()[..], &[0; 32]].concat();
+        for (op, decodes) in [
+            (OpCode::SetData, true),
+            (OpCode::SetAcl, true),
+            (OpCode::GetEphemerals, true),
+            (OpCode::Create, false),
+            (OpCode::CreateTtl, false),
+            (OpCode::Delete, false),
+            (OpCode::GetData, false),
+            (OpCode::Sync, false),
+        ] {
+            let decoded = Request::decode(op, &mut Reader::from_slice(&null_path));
+            assert_eq!(decoded.is_ok(), decodes, "{op}: {decoded:?}");
+        }
+    }
+
+    #[test]
     fn an_empty_body_decodes_only_where_none_is_needed() {
         for op in OpCode::ALL {
             let decoded = Request::decode(*op, &mut Reader::from_slice(&[]));

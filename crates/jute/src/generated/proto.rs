@@ -619,7 +619,7 @@ pub struct SetDataRequest {
 impl Record for SetDataRequest {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            path: reader.required_string("SetDataRequest.path")?,
+            path: reader.string()?.unwrap_or_default(),
             data: reader.buffer()?,
             version: reader.int()?,
         })
@@ -700,7 +700,7 @@ pub struct SetACLRequest {
 impl Record for SetACLRequest {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            path: reader.required_string("SetACLRequest.path")?,
+            path: reader.string()?.unwrap_or_default(),
             acl: reader.vector(Acl::decode)?,
             version: reader.int()?,
         })

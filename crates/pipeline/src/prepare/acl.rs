@@ -1,3 +1,4 @@
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use jute::ErrorCode;
@@ -21,5 +22,24 @@ impl Prepare<'_> {
             return Err(ErrorCode::InvalidAcl);
         }
         tree::acl::fix_up(wanted, asker.identities, &self.settings.acl).map_err(|_| ErrorCode::InvalidAcl)
+    }
+}
+
+/// Makes of an entry what it is once it was in the log: a character beyond the basic plane is written as two surrogates,
+/// and each is read as a replacement character.
+///
+/// The parts of a multi go through the log's form before they are applied, other transactions only at a restart.
+// zk: PrepRequestProcessor.pRequestHelper, DataTree.processTxn: the bytes of a part
+pub(super) fn as_logged(entry: &mut Acl) {
+    const BASIC_PLANE_END: char = '\u{ffff}';
+    let id = &mut entry.id.id;
+    if id.chars().any(|c| c > BASIC_PLANE_END) {
+        *id = id.chars().fold(String::new(), |mut read, c| {
+            match c > BASIC_PLANE_END {
+                true => read.push_str("\u{fffd}\u{fffd}"),
+                false => read.push(c),
+            }
+            read
+        });
     }
 }

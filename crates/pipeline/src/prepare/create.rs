@@ -7,6 +7,7 @@ use jute::txn::{CreateContainerTxn, CreateTTLTxn, CreateTxn};
 use jute::{ErrorCode, Txn, perms, proto};
 use tree::ephemeral_owner::{self, OwnerKind};
 
+use super::acl::as_logged;
 use super::{Asker, Prepare, Stamp, parent_of, validate_path};
 use crate::CreateMode;
 use crate::changes::{Data, Node, data_len, listed_bytes};
@@ -18,6 +19,7 @@ pub(super) struct Create {
     data: Option<Bytes>,
     acl: Option<Vec<Acl>>,
     flags: i32,
+    in_multi: bool,
 }
 
 /// The operation, which alone decides on the transaction; the mode may say something else.
@@ -47,12 +49,16 @@ impl Create {
 
     pub(super) fn ttl(request: proto::CreateTTLRequest) -> Self {
         let proto::CreateTTLRequest { path, data, acl, flags, ttl } = request;
-        Self { kind: Kind::Ttl { ttl_ms: ttl }, path, data, acl, flags }
+        Self { kind: Kind::Ttl { ttl_ms: ttl }, path, data, acl, flags, in_multi: false }
     }
 
     fn of(kind: Kind, request: proto::CreateRequest) -> Self {
         let proto::CreateRequest { path, data, acl, flags } = request;
-        Self { kind, path, data, acl, flags }
+        Self { kind, path, data, acl, flags, in_multi: false }
+    }
+
+    pub(super) fn in_multi(self) -> Self {
+        Self { in_multi: true, ..self }
     }
 }
 
@@ -71,7 +77,10 @@ impl Prepare<'_> {
             false => self.check_session(asker)?,
         }
         let parent_path = String::from(parent_of(&create.path)?);
-        let acl = self.fix_acl(asker, create.acl.as_deref())?;
+        let mut acl = self.fix_acl(asker, create.acl.as_deref())?;
+        if create.in_multi {
+            acl.iter_mut().for_each(as_logged);
+        }
         let parent = self.node(&parent_path)?;
         self.check_acl(asker, &parent, perms::CREATE)?;
         let path = match mode.is_sequential() {
@@ -85,7 +94,7 @@ impl Prepare<'_> {
         if self.owner_kind(&parent)? == OwnerKind::Session {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
-        self.check_quota(&path, data_len(create.data.as_deref()), 1)?;
+        self.check_quota(stamp, &path, data_len(create.data.as_deref()), 1)?;
         let owner = owner(create.kind, mode, asker);
         if owner != 0 && owner == asker.session.0 {
             self.check_ephemerals_fit(asker, &path)?;

@@ -18,7 +18,7 @@ impl Prepare<'_> {
         let node = self.node(&path)?;
         self.check_acl(asker, &node, perms::WRITE)?;
         let added = data_len(data.as_deref()) - data_len(self.view().data(&path, &node));
-        self.check_quota(&path, added, 0)?;
+        self.check_quota(stamp, &path, added, 0)?;
         let version = next_version(node.stat.version, version)?;
         let mut node = Node::clone(&node);
         node.stat.version = version;

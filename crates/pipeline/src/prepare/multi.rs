@@ -39,10 +39,12 @@ impl Prepare<'_> {
 
     fn part(&mut self, asker: &Asker<'_>, stamp: Stamp, op: MultiOp) -> Result<Txn, Failure> {
         Ok(match op {
-            MultiOp::Create(request) => self.create(asker, stamp, Create::plain(request))?,
-            MultiOp::Create2(request) => self.create(asker, stamp, Create::plain2(request))?,
-            MultiOp::CreateContainer(request) => self.create(asker, stamp, Create::container(request))?,
-            MultiOp::CreateTtl(request) => self.create(asker, stamp, Create::ttl(request))?,
+            MultiOp::Create(request) => self.create(asker, stamp, Create::plain(request).in_multi())?,
+            MultiOp::Create2(request) => self.create(asker, stamp, Create::plain2(request).in_multi())?,
+            MultiOp::CreateContainer(request) => {
+                self.create(asker, stamp, Create::container(request).in_multi())?
+            }
+            MultiOp::CreateTtl(request) => self.create(asker, stamp, Create::ttl(request).in_multi())?,
             MultiOp::Delete(request) => self.delete(asker, stamp, request)?,
             MultiOp::SetData(request) => self.set_data(asker, stamp, request)?,
             MultiOp::Check(request) => self.check(asker, request)?,

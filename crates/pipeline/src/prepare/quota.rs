@@ -18,10 +18,11 @@ use crate::changes::{Data, Node, View, data_len};
 pub struct QuotaWarning(pub Exceeded);
 
 impl Prepare<'_> {
-    /// Whether the quota on the path or above it has room for so much more.
+    /// Whether the quota on the path or above it has room for so much more; earlier parts of the same multi do not count.
     // zk: ZooKeeperServer.checkQuota: the count first, each with its hard limit if there is one, else with the soft one
     pub(super) fn check_quota(
         &mut self,
+        stamp: Stamp,
         path: &str,
         bytes_added: i64,
         count_added: i64,
@@ -29,7 +30,9 @@ impl Prepare<'_> {
         if !self.settings.enforce_quota {
             return Ok(());
         }
-        let Some((limited, limits, usage)) = find(&self.view(), path) else { return Ok(()) };
+        let Some((limited, limits, usage)) = find(&self.view().before(stamp.zxid), path) else {
+            return Ok(());
+        };
         for (what, soft, hard, added) in [
             (Limited::Count, COUNT, COUNT_HARD_LIMIT, count_added),
             (Limited::Bytes, BYTES, BYTE_HARD_LIMIT, bytes_added),
