@@ -14,6 +14,9 @@ pub(crate) const SUPER: &str = "super:test";
 
 const ALL: i32 = 31;
 
+/// How a list that is null is shown.
+pub(crate) const NULL_LIST: &str = "null list";
+
 type Entry<'a> = (i32, Option<&'a str>, &'a str);
 
 pub(crate) const OPEN: &[Entry<'_>] = &[(ALL, Some("world"), "anyone")];
@@ -69,7 +72,7 @@ fn narrow(writer: Writer, random: &mut Random) -> (Writer, &'static str) {
 
 fn refused(writer: Writer, random: &mut Random) -> (Writer, &'static str) {
     match random.below(10) {
-        0 => (writer.int(-1), "null list"),
+        0 => (writer.int(-1), NULL_LIST),
         1 => (writer.int(0), "empty list"),
         2 => (write(writer, &[(ALL, Some("digest"), "no-colon")]), "digest without colon"),
         3 => (write(writer, &[(ALL, Some("digest"), "a:b:c")]), "digest with two colons"),

@@ -98,8 +98,8 @@ impl Run {
         Ok(())
     }
 
-    /// What is sent in one go. Nothing in it may cost only one of the servers a zxid; and a setACL ends it: while it is under way the reference checks against the old list,
-    /// a moment later against the new one.
+    /// What is sent in one go. Nothing in it may cost only one of the servers a zxid; and a setACL ends it: while it is
+    /// under way the reference checks against the old list, a moment later against the new one.
     fn window(&mut self, at: usize, most: usize) -> Vec<Request> {
         let count = if most == 1 { 1 } else { 1 + self.random.below(most) };
         let mut requests = Vec::new();

@@ -1,5 +1,6 @@
 //! A request with what the run has to know about it.
 
+use crate::acls::NULL_LIST;
 use crate::op;
 use crate::wire::{Writer, escaped};
 
@@ -52,7 +53,7 @@ impl Request {
     }
 
     /// The body has null for a path, or is a multi that cannot be decoded: parts of both kinds, a type that does
-    /// not belong there, a flag that is unknown or that wants a time to live where there is none.
+    /// not belong there, a flag that is unknown or that wants a time to live where there is none, no ACL.
     pub(crate) fn undecodable(&self) -> bool {
         const END_OF_MULTI: usize = 9;
         let no_time = |effect: &Effect| match effect.change {
@@ -61,7 +62,8 @@ impl Request {
             }
             _ => false,
         };
-        let malformed = self.effects.is_empty() && self.body.len() > END_OF_MULTI;
+        let malformed =
+            self.effects.is_empty() && self.body.len() > END_OF_MULTI || self.text.contains(NULL_LIST);
         self.names_null() || (self.op == op::MULTI && (malformed || self.effects.iter().any(no_time)))
     }
 

@@ -201,15 +201,7 @@ impl Generator<'_> {
         }
         let count = if self.random.chance(2) { 0 } else { 1 + self.random.below(5) };
         let mut fresh: Vec<Vec<u8>> = Vec::new();
-        let mut parts: Vec<Part> = Vec::new();
-        while parts.len() < count {
-            // One part at most below the nodes with quotas: the reference does not count what is under way.
-            let part = self.part(&mut fresh);
-            let below_quota = |part: &Part| part.text.contains("/q");
-            if !below_quota(&part) || !parts.iter().any(below_quota) {
-                parts.push(part);
-            }
-        }
+        let parts: Vec<Part> = (0..count).map(|_| self.part(&mut fresh)).collect();
         let body = parts.iter().fold(Writer::default(), |body, part| header(body, part.op).raw(&part.body.0));
         let body = body.int(-1).boolean(true).int(-1);
         let shown: Vec<String> =
