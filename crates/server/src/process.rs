@@ -69,7 +69,7 @@ pub fn run(settings: Settings, on_ready: impl FnOnce(&Ready<'_>)) -> ExitCode {
             return ExitCode::from(error.status);
         }
     };
-    tracing::info!(version = %crate::version::full(), address = ?handle.address(), "serving");
+    tracing::info!(version = %crate::version::full(), address = handle.address().map(tracing::field::display), "serving");
     on_ready(&Ready { address: handle.address(), settings: &shown });
     handle.run_until(asked_to_end());
     match handle.shutdown() {
