@@ -18,7 +18,7 @@ pub struct Id {
 
 impl Record for Id {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { scheme: reader.string()?.unwrap_or_default(), id: reader.required_string("Id.id")? })
+        Ok(Self { scheme: reader.string()?.unwrap_or_default(), id: reader.string()?.unwrap_or_default() })
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
