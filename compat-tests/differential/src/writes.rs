@@ -215,9 +215,13 @@ impl Generator<'_> {
         let earlier = if self.random.chance(40) { fresh.last().cloned() } else { None };
         match self.random.below(100) {
             0..45 => {
-                let wild = self.random.chance(20);
                 let parent = earlier.unwrap_or_else(|| self.paths.parent(self.random, self.model));
-                let path = if wild { self.create_path().filter(|path| !path.is_empty()) } else { None };
+                let path = match self.random.below(100) {
+                    0..2 => Some(Paths::bad(self.random)),
+                    2..20 => self.create_path(),
+                    _ => None,
+                };
+                let path = path.filter(|path| !path.is_empty());
                 let path = path.unwrap_or_else(|| Paths::child(self.random, &parent));
                 fresh.push(path.clone());
                 loop {
