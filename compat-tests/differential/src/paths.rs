@@ -78,8 +78,12 @@ impl Paths {
     /// What a read asks for; `None` is null.
     pub(crate) fn read(&self, random: &mut Random, model: &Model) -> Option<Vec<u8>> {
         Some(match random.below(100) {
-            0 => return None,
-            1 => Self::bad(random),
+            0 if !self.private => return None,
+            1 => match Self::bad(random) {
+                // The root, which is not this run's alone.
+                path if path.is_empty() && self.private => self.base.clone(),
+                path => path,
+            },
             2..4 => self.special(random),
             4 => b"/zookeeper/quota".iter().chain(&self.quota_root(random)).copied().collect(),
             5 => [b"/zookeeper/quota", &self.quota_root(random)[..], b"/zookeeper_stats"].concat(),
