@@ -20,6 +20,7 @@ pub struct QuotaWarning(pub Exceeded);
 impl Prepare<'_> {
     /// Whether the quota on the path or above it has room for so much more; earlier parts of the same multi do not count.
     // zk: ZooKeeperServer.checkQuota: the count first, each with its hard limit if there is one, else with the soft one
+    // diverges(quota-in-flight): the reference looks at what is applied, so that its answer depends on timing
     pub(super) fn check_quota(
         &mut self,
         stamp: Stamp,
