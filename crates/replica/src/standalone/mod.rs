@@ -14,7 +14,7 @@ use jute::{ErrorCode, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::changes::ChangesInFlight;
 use pipeline::event::{ClientRequest, ConnectionId, Event};
 use pipeline::outbox::CloseReason;
-use pipeline::prepare::{Asker, Prepare, Prepared, Stamp};
+use pipeline::prepare::{Asker, Prepare, Prepared, QuotaWarning, Stamp};
 use pipeline::request::Request;
 use pipeline::sessions::{Owner, SessionIds, SessionReport, SessionTracker};
 use pipeline::settings::PipelineSettings;
@@ -247,11 +247,21 @@ impl Standalone {
             sessions: &mut self.sessions,
             warnings: &mut warnings,
         });
-        if let Some(warning) = warnings.pop().filter(|_| self.now >= self.quota_quiet_until) {
-            self.quota_quiet_until = self.now.plus(QUOTA_NOTE_INTERVAL_MS);
-            out.push(note(Level::Warn, Note::Quota(warning)));
-        }
+        self.note_quotas(warnings, out);
         prepared
+    }
+
+    /// The last warning is the one that refused the request, if any did. What is refused is always told, for the
+    /// metric that counts it, but loudly only once in a while.
+    fn note_quotas(&mut self, warnings: Vec<QuotaWarning>, out: &mut Vec<Effect>) {
+        for warning in warnings.into_iter().rev() {
+            if self.now >= self.quota_quiet_until {
+                self.quota_quiet_until = self.now.plus(QUOTA_NOTE_INTERVAL_MS);
+                out.push(note(Level::Warn, Note::Quota(warning)));
+            } else if warning.0.is_hard {
+                out.push(note(Level::Debug, Note::Quota(warning)));
+            }
+        }
     }
 
     /// A zxid for one more transaction.

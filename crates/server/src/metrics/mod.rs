@@ -2,10 +2,12 @@
 //!
 //! What each connection counts stays with the connection and is summed when somebody asks; here is the rest.
 
+mod counter_set;
 mod summary;
 
 use pipeline::outbox::CloseReason;
 
+pub(crate) use counter_set::CounterSet;
 pub(crate) use summary::{Counter, Percentiles, Summary, average, java_double};
 
 macro_rules! metrics {
@@ -139,6 +141,8 @@ metrics! {
     node_children_watch_count: Summary,
     /// Transactions whose digest is not the tree's.
     digest_mismatches_count: Counter,
+    /// Requests refused because of a hard quota, by the first part of the path.
+    quota_exceeded_error_per_namespace: CounterSet,
     /// Errors that end the process.
     unrecoverable_error_count: Counter,
     /// Pauses of the whole process.

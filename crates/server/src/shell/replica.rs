@@ -261,8 +261,15 @@ impl ReplicaThread {
     }
 
     fn note(&self, level: Level, what: &replica::Note) {
+        let metrics = &self.shared.metrics;
         if matches!(what, replica::Note::SessionExpired { .. }) {
-            self.shared.metrics.stale_sessions_expired.add(1);
+            metrics.stale_sessions_expired.add(1);
+        }
+        if let replica::Note::Quota(warning) = what
+            && warning.0.is_hard
+            && let Some(namespace) = warning.0.limited.split('/').nth(1)
+        {
+            metrics.quota_exceeded_error_per_namespace.add(namespace);
         }
         match level {
             Level::Error => tracing::error!("{what}"),
