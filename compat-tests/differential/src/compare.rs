@@ -96,6 +96,7 @@ fn variant(addresses: [SocketAddr; 2], seed: u64, requests: u64, table: &mut Tab
     prepare(&mut run)?;
     run.go(requests * 8 / 10, 1)?;
     println!("lockstep: {} requests, {} sessions, {} nodes", run.asked, run.sessions, run.model.len());
+    println!("passed over as listed in COMPAT.md: {}", run.passed_over);
     let mut differences = run.differences.len();
     table.add(&run.table);
     let mut runs = vec![run];

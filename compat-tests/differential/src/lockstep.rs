@@ -50,6 +50,8 @@ pub(crate) struct Run {
     pub(crate) table: Table,
     pub(crate) sessions: usize,
     pub(crate) asked: u64,
+    /// Replies with a listed difference.
+    pub(crate) passed_over: u64,
     pub(crate) differences: Vec<String>,
     journal: VecDeque<String>,
     closings: HashSet<i64>,
@@ -77,6 +79,7 @@ impl Run {
             table: Table::default(),
             sessions: 0,
             asked: 0,
+            passed_over: 0,
             differences: Vec::new(),
             journal: VecDeque::new(),
             closings: HashSet::new(),
@@ -132,6 +135,7 @@ impl Run {
             self.asked += 1;
             let answers = [self.answer(at, 0, request)?, self.answer(at, 1, request)?];
             if self.is_listed(request, &answers) {
+                self.passed_over += 1;
                 self.catch_up(at, &answers)?;
             } else {
                 self.compare(at, request, xid, &answers);

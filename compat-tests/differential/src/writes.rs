@@ -255,6 +255,7 @@ impl Generator<'_> {
             6..9 => paths.missing(random),
             9..12 => paths.quota_root(random),
             12..14 => model.with_children(random).unwrap_or(&paths.base).to_vec(),
+            14..22 if !leaf => paths.quota_root(random),
             _ if leaf => model.leaf(random).unwrap_or(&paths.base).to_vec(),
             _ => paths.existing(random, model),
         }
