@@ -53,6 +53,8 @@ pub struct PipelineSettings {
     pub handshake_timeout_ms: u64,
     /// Large requests.
     pub large_request: LargeRequestSettings,
+    /// `stmk` is on `zookeeper.4lw.commands.whitelist`; only then is its mask waited for.
+    pub trace_mask_allowed: bool,
     /// `globalOutstandingLimit`: requests that may be in the pipeline before connections are no longer read.
     pub global_outstanding_limit: usize,
     /// When empty containers and expired TTL znodes are deleted.
@@ -198,6 +200,7 @@ impl Default for PipelineSettings {
             outbox_bytes_max: 64 << 20,
             handshake_timeout_ms: 10_000,
             large_request: LargeRequestSettings::default(),
+            trace_mask_allowed: false,
             global_outstanding_limit: 1000,
             containers: ContainerSettings::default(),
         }

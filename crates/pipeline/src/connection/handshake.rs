@@ -15,7 +15,7 @@ impl Connection {
             self.phase = Phase::Connect;
             return Ok(true);
         }
-        let rest = if word == SET_TRACE_MASK {
+        let rest = if word == SET_TRACE_MASK && self.settings.trace_mask_allowed {
             // diverges(trace-mask-waits): the reference closes when the mask is not in the same packet
             let Some(mask) = self.input.behind_prefix().get(..MASK_LEN) else { return Ok(false) };
             mask.to_vec()

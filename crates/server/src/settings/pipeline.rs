@@ -35,6 +35,7 @@ impl Settings {
                 threshold: self.throttle.large_request_threshold.map(bytes),
                 max_bytes: bytes(self.throttle.large_request_max_bytes),
             },
+            trace_mask_allowed: self.words.allows("stmk"),
             global_outstanding_limit: self.throttle.global_outstanding_limit,
             containers: to::ContainerSettings {
                 check_interval_ms: self.containers.interval_ms.unwrap_or(0),

@@ -178,7 +178,8 @@ fn a_second_handshake_is_a_request_of_no_type() {
 #[test]
 fn four_letter_words_come_first_or_never() {
     for word in FOUR_LETTER_WORDS {
-        let mut harness = fresh();
+        let settings = PipelineSettings { trace_mask_allowed: true, ..PipelineSettings::default() };
+        let mut harness = Harness::new(settings);
         harness.serving = false;
         harness.receive(&word[..3]);
         assert!(harness.actions.is_empty());
@@ -198,6 +199,16 @@ fn four_letter_words_come_first_or_never() {
         harness.receive(&word);
         assert!(closed(&harness).is_some(), "a length by now");
     }
+}
+
+#[test]
+fn a_trace_mask_is_not_waited_for_when_nobody_may_set_it() {
+    let mut harness = fresh();
+    harness.receive(b"stmk");
+    assert!(
+        matches!(&harness.actions[..], [ConnectionAction::FourLetterWord { rest, .. }] if rest.is_empty()),
+        "told at once that the word is not in the whitelist"
+    );
 }
 
 #[test]
