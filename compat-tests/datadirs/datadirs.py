@@ -32,7 +32,9 @@ SCENARIOS = [
     ("kill -9, empty log after the last", "", True, files.empty_tail),
     ("newest snapshot damaged", "", False, files.damage_snapshot),
 ]
-QUICK = {"stopped", "kill -9 under load, gzip", "newest snapshot damaged"}
+# Not the damaged snapshot: the reference reads its fallback into what it had loaded of the damaged one, so that its own
+# tree need not be the one that was there, and the comparison of the two says nothing when that shows.
+QUICK = {"stopped", "kill -9 under load, gzip"}
 
 
 def main():
