@@ -32,8 +32,8 @@ SCENARIOS = [
     ("kill -9, empty log after the last", "", True, files.empty_tail),
     ("newest snapshot damaged", "", False, files.damage_snapshot),
 ]
-# Not the damaged snapshot: the reference reads its fallback into what it had loaded of the damaged one, so that its own
-# tree need not be the one that was there, and the comparison of the two says nothing when that shows.
+# Not the damaged snapshot: the reference keeps the ephemerals of the snapshot that it gave up and, at its start, deletes what
+# has their paths by now, so that its own tree often lacks nodes which the log holds.
 QUICK = {"stopped", "kill -9 under load, gzip"}
 
 
