@@ -59,9 +59,11 @@ pub fn carry_out(
                 carrier.open(*connection, *session, *timeout_ms);
             }
             Effect::Close { connection, why } => carrier.to(*connection, |outbox| outbox.close(*why)),
-            Effect::Append { .. } | Effect::Note { .. } | Effect::Halt { .. } | Effect::Stopped => {
-                return true;
-            }
+            Effect::Append { .. }
+            | Effect::Note { .. }
+            | Effect::Halt { .. }
+            | Effect::Stopped
+            | Effect::Peer(_) => return true,
         }
         false
     });

@@ -1,10 +1,13 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use bytes::Bytes;
+use ensemble::ServerId;
 use jute::{ErrorCode, OpCode, SessionId, TxnRecord, Zxid};
 use pipeline::event::ConnectionId;
 use pipeline::outbox::CloseReason;
 use pipeline::time::Millis;
+use zab::{Attempt, LinkId, Outgoing, Packet};
 
 use crate::{Level, Note};
 
@@ -65,6 +68,132 @@ pub enum Effect {
     },
     /// Everything that was appended is applied; the process may end.
     Stopped,
+    /// Something that only a member of an ensemble wants.
+    Peer(PeerEffect),
+}
+
+/// What a member of an ensemble wants of the world. Carried out in order with all other effects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerEffect {
+    /// Send a message to a server's election port. It takes the place of one that still waits.
+    Notify {
+        /// To whom.
+        to: ServerId,
+        /// The message.
+        message: Bytes,
+    },
+    /// Try again to reach all members' election ports.
+    ConnectAll,
+    /// Open our quorum port to learners.
+    Listen,
+    /// Close it; links that stand are closed one by one.
+    StopListening,
+    /// Connect to a leader's quorum port, trying again until the time is over; then `Event::Upstream`.
+    Dial {
+        /// Names this attempt in all that follows.
+        attempt: Attempt,
+        /// Whom.
+        leader: ServerId,
+        /// Milliseconds.
+        within_ms: u64,
+    },
+    /// Send a packet to the leader.
+    SendToLeader {
+        /// On which attempt's connection.
+        attempt: Attempt,
+        /// The packet.
+        packet: Packet,
+    },
+    /// Close the connection to the leader, if there is one; no event of this attempt is of interest any longer.
+    HangUp {
+        /// Which.
+        attempt: Attempt,
+    },
+    /// Put this into a learner's stream.
+    SendToLearner {
+        /// Its link.
+        link: LinkId,
+        /// What it gets. `Outgoing::Snapshot` is the state as it is when this effect is carried out.
+        what: Outgoing,
+    },
+    /// Close a learner's link, behind what was put into it; then `Event::LearnerLost`.
+    CloseLearner {
+        /// Its link.
+        link: LinkId,
+        /// Why.
+        why: String,
+    },
+    /// Look what the log on disk can prove about a learner's history; then `Event::LogProbed`.
+    ProbeLog {
+        /// For whom.
+        link: LinkId,
+        /// The end of its history.
+        peer: Zxid,
+    },
+    /// Write `acceptedEpoch`, behind all appends before; then `Event::AcceptedEpochWritten`.
+    WriteAcceptedEpoch {
+        /// The epoch.
+        epoch: i32,
+    },
+    /// Write `currentEpoch`, behind all appends before; then `Event::CurrentEpochWritten`.
+    WriteCurrentEpoch {
+        /// The epoch.
+        epoch: i32,
+    },
+    /// Behind all appends before: cut the history above this zxid and bring the state back from what remains; then
+    /// `Event::Truncated`. Clients and watches are gone already.
+    Truncate {
+        /// The last zxid that remains.
+        zxid: Zxid,
+    },
+    /// Put the state that came behind SNAP in place of ours.
+    AdoptSnapshot {
+        /// In which attempt it came.
+        attempt: Attempt,
+        /// Its zxid.
+        zxid: Zxid,
+    },
+    /// Write the state, as it is when this effect is carried out, as a snapshot that voids the log before it; the log goes
+    /// on behind it. Then `Event::SnapshotInstalled`.
+    InstallSnapshot {
+        /// The last transaction in the state.
+        zxid: Zxid,
+    },
+    /// Apply with the tolerance of a fuzzy window; nobody waits for it here.
+    ApplyFuzzy {
+        /// The transaction.
+        record: Arc<TxnRecord>,
+    },
+    /// The last processed zxid becomes this, without a transaction: a leader's epoch begins, or its role ends.
+    SetLastProcessed {
+        /// The zxid.
+        zxid: Zxid,
+    },
+    /// Set log and snapshots aside and go on with nothing; then `Event::HistoryGivenUp`.
+    GiveUpHistory {
+        /// Why.
+        why: String,
+    },
+    /// Clients may connect from now on.
+    Serve {
+        /// As what.
+        mode: Mode,
+    },
+    /// No clients any longer: all connections close, all watches go.
+    StopServing,
+}
+
+/// What a server is to its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It has no ensemble.
+    Standalone,
+    /// It leads.
+    Leader,
+    /// It follows and votes.
+    Follower,
+    /// It follows without a vote.
+    Observer,
 }
 
 /// Who waits for a reply.

@@ -16,7 +16,9 @@ extern crate alloc;
 mod carry_out;
 mod containers;
 mod effect;
+mod event;
 mod note;
+mod peer;
 mod recover;
 mod standalone;
 
@@ -28,9 +30,11 @@ use pipeline::time::Millis;
 use tree::State;
 
 pub use carry_out::{CarryReport, Outboxes, carry_out};
-pub use effect::{Effect, HaltReason, LocalReply, Origin};
+pub use effect::{Effect, HaltReason, LocalReply, Mode, Origin, PeerEffect};
+pub use event::Event;
 pub use note::{Level, Note};
-pub use pipeline::event::{ClientRequest, ConnectionId, Event};
+pub use peer::{PeerReport, PeerSettings, PeerStart};
+pub use pipeline::event::{ClientRequest, ConnectionId};
 pub use pipeline::sessions::SessionReport;
 pub use recover::{RecoverError, RecoverSettings, Recovered, Skipped, SnapshotReader, Trailer, recover};
 pub use standalone::Standalone;
@@ -72,9 +76,24 @@ impl Replica {
     }
 
     /// Handles one event.
-    pub fn step(&mut self, now: Millis, event: Event, state: &State, out: &mut Vec<Effect>) {
-        match &mut self.role {
-            Role::Standalone(standalone) => standalone.step(now, event, state, out),
+    pub fn step(&mut self, now: Millis, event: impl Into<Event>, state: &State, out: &mut Vec<Effect>) {
+        match (&mut self.role, event.into()) {
+            (Role::Standalone(standalone), Event::Server(event)) => standalone.step(now, event, state, out),
+            // A server without an ensemble has asked for none of these.
+            (
+                Role::Standalone(_),
+                Event::Notification { .. }
+                | Event::LearnerConnected { .. }
+                | Event::LearnerPacket { .. }
+                | Event::LearnerLost { .. }
+                | Event::LogProbed { .. }
+                | Event::Upstream { .. }
+                | Event::AcceptedEpochWritten { .. }
+                | Event::CurrentEpochWritten { .. }
+                | Event::Truncated { .. }
+                | Event::SnapshotInstalled { .. }
+                | Event::HistoryGivenUp,
+            ) => {}
         }
     }
 

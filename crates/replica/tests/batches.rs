@@ -8,11 +8,12 @@ use std::sync::Arc;
 use jute::data::{Acl, Id};
 use jute::multi::{MultiOp, MultiRequest};
 use jute::{TxnRecord, proto};
+use pipeline::event::Event;
 use pipeline::request::Request;
 use pipeline::settings::PipelineSettings;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rookeeper_replica::{ConnectionId, Event};
+use rookeeper_replica::ConnectionId;
 use world::World;
 
 const CLIENTS: u64 = 3;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use jute::txn::{DeleteTxn, ErrorTxn, TxnHeader};
 use jute::{ErrorCode, OpCode, SessionId, Txn, TxnRecord, Zxid};
+use pipeline::event::Event;
 use pipeline::outbox::CloseReason;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use rookeeper_replica::{
-    CarryReport, ConnectionId, Effect, Event, HaltReason, LocalReply, Origin, Outboxes, carry_out,
+    CarryReport, ConnectionId, Effect, HaltReason, LocalReply, Origin, Outboxes, carry_out,
 };
 use world::World;
 

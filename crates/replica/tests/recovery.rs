@@ -8,10 +8,11 @@ use std::sync::Arc;
 use jute::data::Id;
 use jute::snapshot::SnapshotItem;
 use jute::{SessionId, Txn, TxnRecord, Zxid, proto, txn};
+use pipeline::event::Event;
 use pipeline::request::Request;
 use pipeline::settings::PipelineSettings;
 use rookeeper_replica::{
-    ConnectionId, Event, RecoverError, RecoverSettings, Recovered, Skipped, SnapshotReader, Trailer, recover,
+    ConnectionId, RecoverError, RecoverSettings, Recovered, Skipped, SnapshotReader, Trailer, recover,
 };
 use tree::snapshot::View;
 use tree::{State, StateSettings};

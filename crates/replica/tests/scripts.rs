@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use jute::data::Id;
 use jute::{OpCode, Reader, Record, SessionId, proto, xid};
+use pipeline::event::Event;
 use pipeline::outbox::Outbox;
 use pipeline::request::Request;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
-use rookeeper_replica::{ConnectionId, Event};
+use rookeeper_replica::ConnectionId;
 use tree::watches::WatchKind;
 use world::language::{identity, number, request, unreadable};
 use world::{World, show};

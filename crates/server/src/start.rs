@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use ::replica::{Event, Replica, ReplicaSeed};
+use ::pipeline::event::Event;
+use ::replica::{Replica, ReplicaSeed};
 use storage::{Disk, RealDisk, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;

@@ -10,14 +10,13 @@ use bytes::Bytes;
 use jute::data::Id;
 use jute::{SessionId, TxnRecord, Zxid};
 use model::Model;
+use pipeline::event::Event;
 use pipeline::outbox::Outbox;
 use pipeline::request::{Identities, Request};
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use program::Happening;
-use replica::{
-    CarryReport, ClientRequest, ConnectionId, Effect, Event, Outboxes, Replica, ReplicaSeed, carry_out,
-};
+use replica::{CarryReport, ClientRequest, ConnectionId, Effect, Outboxes, Replica, ReplicaSeed, carry_out};
 use tree::snapshot::{Builder, View};
 use tree::{State, Watches};
 

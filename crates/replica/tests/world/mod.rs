@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use jute::data::Id;
 use jute::{SessionId, TxnRecord, Zxid};
+use pipeline::event::Event;
 use pipeline::outbox::Outbox;
 use pipeline::request::{Identities, Request};
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use rookeeper_replica::{
-    CarryReport, ClientRequest, ConnectionId, Effect, Event, Outboxes, Replica, ReplicaSeed, carry_out,
+    CarryReport, ClientRequest, ConnectionId, Effect, Outboxes, Replica, ReplicaSeed, carry_out,
 };
 use tree::{State, Watches};
 

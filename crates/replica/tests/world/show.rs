@@ -76,6 +76,7 @@ pub fn effect(effect: &Effect) -> Option<String> {
         | Effect::RefuseSession { .. }
         | Effect::OpenSession { .. }
         | Effect::Close { .. } => None,
+        Effect::Peer(effect) => Some(format!("{effect:?}")),
     }
 }
 

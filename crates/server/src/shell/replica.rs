@@ -185,6 +185,7 @@ impl ReplicaThread {
                 Effect::Note { level, what } => self.note(level, &what),
                 Effect::Halt { why } => self.shared.alarm.raise(UNEXPECTED, why.to_string()),
                 Effect::Stopped => self.is_stopped = true,
+                Effect::Peer(_) => unreachable!("a server without an ensemble"),
                 Effect::Apply { .. }
                 | Effect::Reply { .. }
                 | Effect::RefuseSession { .. }

@@ -25,7 +25,7 @@ pub(super) const CRATES: &[Row] = &[
     Row { name: "jute", pure: true, ours: &[], others: &[], in_tests: &[] },
     Row { name: "ensemble", pure: true, ours: &["jute"], others: &["nom"], in_tests: &[] },
     Row { name: "election", pure: true, ours: &["jute", "ensemble"], others: &[], in_tests: &[] },
-    Row { name: "zab", pure: true, ours: &["jute", "ensemble"], others: &[], in_tests: &[] },
+    Row { name: "zab", pure: true, ours: &["jute", "ensemble"], others: &["bytes"], in_tests: &[] },
     Row { name: "tree", pure: true, ours: &["jute"], others: &["crc32fast", "hashbrown"], in_tests: &[] },
     Row {
         name: "pipeline",

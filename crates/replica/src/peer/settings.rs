@@ -1,0 +1,65 @@
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ensemble::{LearnerType, ServerId, Verifier};
+use zab::LearnerReport;
+
+use crate::Mode;
+
+/// What a member of an ensemble obeys, beside the settings of the pipeline.
+#[derive(Debug, Clone)]
+pub struct PeerSettings {
+    /// Its id.
+    pub me: ServerId,
+    /// Whether it votes.
+    pub learner_type: LearnerType,
+    /// The membership that it starts with.
+    pub verifier: Arc<Verifier>,
+    /// Length of a tick in milliseconds (`tickTime`).
+    pub tick_ms: u32,
+    /// Ticks for connecting to a leader and synchronisation (`initLimit`).
+    pub init_limit: u32,
+    /// Ticks of silence (`syncLimit`).
+    pub sync_limit: u32,
+    /// Committed transactions kept in memory for learners (`zookeeper.commitLogCount`).
+    pub commit_log_count: usize,
+    /// Every learner gets a snapshot (`zookeeper.forceSnapshotSync`).
+    pub forces_snapshot: bool,
+    /// Whether learners may get the log on disk in place of a snapshot (`zookeeper.snapshotSizeFactor` >= 0).
+    pub sends_log: bool,
+    /// How long a server waits for a better vote, in milliseconds (`zookeeper.fastleader.finalizeWait` in the code: 200).
+    pub finalize_wait_ms: u64,
+    /// First wait for notifications, in milliseconds (`zookeeper.fastleader.minNotificationInterval`).
+    pub min_notification_ms: u64,
+    /// Longest wait for notifications, in milliseconds (`zookeeper.fastleader.maxNotificationInterval`).
+    pub max_notification_ms: u64,
+}
+
+/// What a member has on disk when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerStart {
+    /// The last epoch that it accepted.
+    pub accepted_epoch: i32,
+    /// Its current epoch.
+    pub current_epoch: i32,
+    /// Whether it has a history at all: a server that lost its own, or never had one and was not told that this is right,
+    /// does not vote.
+    pub has_history: bool,
+}
+
+/// What a member is doing, for words and metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerReport {
+    /// What it is to clients; `None` while it serves nobody.
+    pub mode: Option<Mode>,
+    /// The reference's `peer_state`, such as `following - broadcast`.
+    pub peer_state: &'static str,
+    /// Who leads, as far as it knows.
+    pub leader: Option<ServerId>,
+    /// The epoch, once it is known.
+    pub epoch: Option<i32>,
+    /// The leader's learners.
+    pub learners: Vec<LearnerReport>,
+    /// The leader's last proposal.
+    pub last_proposed: jute::Zxid,
+}
