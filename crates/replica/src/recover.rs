@@ -111,6 +111,7 @@ pub enum RecoverError {
 /// `candidates` are the snapshots, the newest first; one that cannot be opened is its zxid and the reason. `records`
 /// yields the records above a zxid in order, with an error where the log is damaged or has a gap.
 // zk: FileTxnSnapLog.restore
+// diverges(snapshot-into-fresh-state): the reference keeps parts of a damaged snapshot in the tables that the next one is read into
 pub fn recover<R, C, L, E>(
     candidates: C,
     mut records: impl FnMut(Zxid) -> Result<L, E>,
