@@ -85,6 +85,10 @@ pub fn start_with_disk<D: Disk>(disk: D, settings: Settings) -> Result<Handle, S
 }
 
 pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Result<Handle, StartError> {
+    if settings.ensemble.is_some() {
+        let why = "the server lines make an ensemble, which this version does not run yet".to_owned();
+        return Err(StartError { status: UNEXPECTED, why });
+    }
     let bound = match settings.client.address {
         None => None,
         Some(address) => Some(

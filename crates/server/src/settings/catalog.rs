@@ -77,6 +77,12 @@ pub const OWN: &[Setting] = &[
     property("zookeeper.outbox.maxBytes", M, "67108864", "bytes that may wait for a slow reader"),
     property("zookeeper.watches.maxPerConnection", M, "10000000", "watches of one connection"),
     property("zookeeper.multi.maxOps", M, "131072", "operations of one multi"),
+    property(
+        "zookeeper.election.dialBackStrangers",
+        S,
+        "true",
+        "an address that a server outside the membership names on the election port is dialled back",
+    ),
     property("zookeeper.log.level", M, "info", "error, warn, info, debug, trace, or a filter per module"),
     property("zookeeper.log.dir", M, "none", "directory of the log file; without it the log goes to stdout"),
     property("zookeeper.log.file", M, "zookeeper.log", "name of the log file"),

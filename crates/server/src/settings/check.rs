@@ -26,10 +26,10 @@ impl Settings {
         let values = Values::new(raw);
         let data = data(&values)?;
         let session = session(&values)?;
-        let single_member = quorum::standalone(&values, raw, &data.data_dir)?;
+        let membership = quorum::membership(&values, raw, &data.data_dir, session.tick_ms)?;
         let mut settings = Self {
             config_file: raw.file.clone(),
-            client: client(&values, single_member.as_ref())?,
+            client: client(&values, membership.own.as_ref())?,
             session,
             throttle: throttle(&values),
             auth: security::check(&values, raw)?,
@@ -47,7 +47,7 @@ impl Settings {
             ),
             logging: logging(&values),
             data,
-            single_member,
+            ensemble: membership.ensemble,
             warnings: Vec::new(),
             notes: Vec::new(),
         };

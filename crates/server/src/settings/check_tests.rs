@@ -1,3 +1,5 @@
+use ::ensemble::ServerId;
+
 use super::*;
 use crate::settings::ConfigSource;
 
@@ -45,8 +47,12 @@ fn bad_values_name_file_line_key_and_expectation() {
         ("secureClientPortAddress=h", "secureClientPort is not set"),
         ("clientPort=70000", "zoo.cfg:3: clientPort=70000: expected a port number"),
         ("clientPortAddress=no such host", "no address of that name"),
-        ("server.1=a:1:2\nserver.2=b:1:2", "ensembles come later"),
-        ("server.1=a:1:2\nstandaloneEnabled=false", "ensembles come later"),
+        ("server.1=a:1:2\nserver.2=b:1:2", "zoo.cfg: initLimit is missing: expected a number of ticks"),
+        (
+            "server.1=a:1:2\nserver.2=b:1:2\ninitLimit=5\nsyncLimit=0",
+            "zoo.cfg:6: syncLimit=0: expected a number",
+        ),
+        ("server.1=a:1:2\nstandaloneEnabled=false\ninitLimit=5\nsyncLimit=2", "zoo.cfg: myid is missing"),
         ("standaloneEnabled=false", "needs at least one participant"),
         ("server.1=a:1:2:observer", "observers without a quorum"),
         ("server.1=a:1", "membership: `a:1` is not host:port:port"),
@@ -63,6 +69,31 @@ fn bad_values_name_file_line_key_and_expectation() {
         assert!(error.contains(wanted), "{text}: {error}");
         assert_eq!(error.lines().count(), 1);
     }
+}
+
+#[test]
+fn a_member_reads_its_ensemble_as_the_documentation_writes_it() {
+    let text = "tickTime=2000\ninitLimit=5\nsyncLimit=2\nserver.1=zoo1:2888:3888\nserver.2=zoo2:2888:3888\n\
+                server.3=zoo3:2888:3888:observer;2181";
+    let member = check_member(text, "2\n").unwrap().ensemble.expect("an ensemble");
+    assert_eq!((member.me, member.init_limit, member.sync_limit), (ServerId(2), 5, 2));
+    assert_eq!((member.connect_limit, member.election_handshake_ms), (5, 4000));
+    assert_eq!(member.verifier.voters().count(), 2);
+    assert_eq!(
+        member.verifier.to_string(),
+        "server.1=zoo1:2888:3888:participant\nserver.2=zoo2:2888:3888:participant\n\
+         server.3=zoo3:2888:3888:observer;0.0.0.0:2181\nversion=0"
+    );
+    let stranger = check_member(text, "9").unwrap_err().to_string();
+    assert!(stranger.contains("server.9 is missing: expected a line for this server"), "{stranger}");
+}
+
+fn check_member(text: &str, myid: &str) -> Result<Settings, SettingsError> {
+    let dir = crate::scratch::Dir::new("member");
+    std::fs::write(dir.path().join("myid"), myid).unwrap();
+    let path = dir.path().join("zoo.cfg");
+    std::fs::write(&path, format!("dataDir={}\n{text}", dir.path().display())).unwrap();
+    Settings::check(&Raw::gather(&ConfigSource::File(path), &[], |_| None)?)
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod catalog;
 mod check;
 mod java;
+mod member;
 mod pipeline;
 pub mod properties;
 mod quorum;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use member::EnsembleSettings;
 pub use raw::{ConfigSource, Given, Raw};
 
 /// What is wrong with the settings; each prints as one line. The process ends with status 2.
@@ -76,7 +78,7 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-/// The checked settings of a standalone server.
+/// The checked settings of a server.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The file they came from.
@@ -101,8 +103,8 @@ pub struct Settings {
     pub digest_on_mismatch: DigestMismatch,
     /// The log of the process itself.
     pub logging: LoggingSettings,
-    /// Text of the membership, when the file has exactly one server line.
-    pub single_member: Option<ensemble::Member>,
+    /// Set when this server is a member of an ensemble.
+    pub ensemble: Option<EnsembleSettings>,
     /// Lines for the log: odd values, settings without effect, unknown names.
     pub warnings: Vec<String>,
     /// Lines for the log that need no attention.

@@ -5,15 +5,23 @@ use std::path::Path;
 use ensemble::{Member, ServerId, Verifier};
 
 use super::values::Values;
-use super::{Raw, SettingsError};
+use super::{EnsembleSettings, Raw, SettingsError, member};
 
-/// The own member of a single-server configuration, or nothing; an ensemble is refused for now.
+/// What the server lines come to.
+pub(super) struct Membership {
+    /// The line of this server, if there is one.
+    pub(super) own: Option<Member>,
+    /// Set when this server is a member of an ensemble.
+    pub(super) ensemble: Option<EnsembleSettings>,
+}
+
 // zk: QuorumPeerConfig.parseDynamicConfig, QuorumPeerMain.initializeAndRun
-pub(super) fn standalone(
+pub(super) fn membership(
     values: &Values<'_>,
     raw: &Raw,
     data_dir: &Path,
-) -> Result<Option<Member>, SettingsError> {
+    tick_ms: u32,
+) -> Result<Membership, SettingsError> {
     checked_keys(values)?;
     let standalone_enabled = values.key_boolean("standaloneEnabled", true)?;
     let mut pairs = member_lines(raw);
@@ -27,9 +35,7 @@ pub(super) fn standalone(
         Some(given) => dynamic_lines(Path::new(&given.value))?,
     };
     pairs.extend(dynamic.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let multi_address = values.boolean("zookeeper.multiAddress.enabled", false)
-        || values.key_boolean("multiAddress.enabled", false)?;
-    let verifier = Verifier::from_pairs(pairs, multi_address)
+    let verifier = Verifier::from_pairs(pairs, member::multi_address(values)?)
         .map_err(|error| SettingsError::Rule(format!("membership: {error}")))?;
     let voters = verifier.voters().count();
     let observers = verifier.members().len() - voters;
@@ -41,17 +47,14 @@ pub(super) fn standalone(
         return rule("observers without a quorum of participants are not a valid membership");
     }
     if voters > 1 || !standalone_enabled {
-        let at = raw.file.as_deref().unwrap_or(Path::new("settings")).display().to_string();
-        let what = format!(
-            "{voters} voting server lines, standaloneEnabled={standalone_enabled}: ensembles come later, \
-             this version runs a standalone server only"
-        );
-        return Err(SettingsError::Later { at, what });
+        let ensemble = member::check(values, raw, verifier, my_id, tick_ms)?;
+        return Ok(Membership { own: Some(ensemble.own.clone()), ensemble: Some(ensemble) });
     }
     if voters == 1 {
         values.warn("only one server line: the server runs standalone and ignores it".to_owned());
     }
-    Ok(verifier.members().iter().find(|member| Some(member.id) == my_id).cloned())
+    let own = verifier.members().iter().find(|member| Some(member.id) == my_id).cloned();
+    Ok(Membership { own, ensemble: None })
 }
 
 fn rule<T>(text: &str) -> Result<T, SettingsError> {

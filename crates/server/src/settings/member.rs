@@ -1,0 +1,155 @@
+//! What a member of an ensemble obeys.
+
+use std::sync::Arc;
+
+use ensemble::{LearnerType, Member, ServerId, Verifier};
+
+use super::values::Values;
+use super::{Raw, SettingsError};
+
+/// The settings of a member, complete and consistent.
+#[derive(Clone, Debug)]
+pub struct EnsembleSettings {
+    /// The own id, from `myid`.
+    pub me: ServerId,
+    /// The own server line.
+    pub own: Member,
+    /// Whether this server votes: what its server line says.
+    pub learner_type: LearnerType,
+    /// All server, group and weight lines.
+    pub verifier: Arc<Verifier>,
+    /// Ticks for connecting and synchronisation.
+    pub init_limit: u32,
+    /// Ticks of silence or lag.
+    pub sync_limit: u32,
+    /// Ticks for a connection to a leader to stand.
+    pub connect_limit: u32,
+    /// Election and quorum ports listen on all addresses.
+    pub listens_on_all: bool,
+    /// Several addresses per member, and the handshake that tells them.
+    pub multi_address: bool,
+    /// Milliseconds for a connection to an election port to stand.
+    pub election_connect_ms: u64,
+    /// Milliseconds for the handshake on an election port.
+    pub election_handshake_ms: u64,
+    /// How often binding the election port is tried, a second apart; none for ever.
+    pub bind_retries: Option<u32>,
+    /// `SO_KEEPALIVE` on election and quorum connections.
+    pub keep_alive: bool,
+    /// `TCP_NODELAY` of the leader's ends of learner links.
+    pub leader_no_delay: bool,
+    /// `TCP_NODELAY` of a learner's end.
+    pub follower_no_delay: bool,
+    /// Milliseconds between attempts to reach a leader.
+    pub connect_retry_ms: u64,
+    /// A leader serves clients itself.
+    pub leader_serves: bool,
+    /// Committed transactions kept in memory.
+    pub commit_log_count: usize,
+    /// Every learner gets a snapshot.
+    pub forces_snapshot: bool,
+    /// The log may be sent up to this share of the newest snapshot's size; negative: never.
+    pub snapshot_size_factor: f64,
+    /// First wait for notifications, in milliseconds.
+    pub min_notification_ms: u64,
+    /// Longest wait for notifications, in milliseconds.
+    pub max_notification_ms: u64,
+    /// An observer writes a log and snapshots.
+    pub observer_syncs: bool,
+    /// An address that a stranger names on the election port is dialled back.
+    pub dials_back_strangers: bool,
+}
+
+/// zk: QuorumPeerConfig.checkValidity, QuorumPeer.start
+pub(super) fn check(
+    values: &Values<'_>,
+    raw: &Raw,
+    verifier: Verifier,
+    me: Option<ServerId>,
+    tick_ms: u32,
+) -> Result<EnsembleSettings, SettingsError> {
+    let init_limit = required(values, raw, "initLimit")?;
+    let sync_limit = required(values, raw, "syncLimit")?;
+    let Some(me) = me else {
+        return rule(raw, "myid", "a file `myid` in dataDir that holds this server's id");
+    };
+    let Some(own) = verifier.members().iter().find(|member| member.id == me).cloned() else {
+        return rule(raw, &format!("server.{me}"), &format!("a line for this server, whose myid is {me}"));
+    };
+    let given_type = values.key_text("peerType").map(str::to_lowercase);
+    if given_type.as_deref().is_some_and(|given| given != own.learner_type.as_str()) {
+        values.warn(format!("peerType is not that of server.{me}, which is {}", own.learner_type.as_str()));
+    }
+    match verifier.voters().count() {
+        ..=2 => values.warn("no server failure is tolerated: that takes at least 3 servers".to_owned()),
+        voters if voters % 2 == 0 => {
+            values.warn(format!("{voters} voters tolerate no more failures than {} do", voters - 1));
+        }
+        _ => {}
+    }
+    let handshake = values.int("zookeeper.quorumCnxnTimeoutMs", -1);
+    let retries = values.int("zookeeper.electionPortBindRetry", 3);
+    let connect_limit = values.key_int("connectToLearnerMasterLimit")?.unwrap_or(0);
+    let syncs = values.key_boolean("syncEnabled", true)?;
+    Ok(EnsembleSettings {
+        learner_type: own.learner_type,
+        init_limit,
+        sync_limit,
+        connect_limit: u32::try_from(connect_limit).ok().filter(|ticks| *ticks > 0).unwrap_or(init_limit),
+        listens_on_all: values.key_boolean("quorumListenOnAllIPs", false)?,
+        multi_address: multi_address(values)?,
+        election_connect_ms: milliseconds(values.int("zookeeper.cnxTimeout", 5000)),
+        election_handshake_ms: u64::try_from(handshake)
+            .ok()
+            .filter(|ms| *ms > 0)
+            .unwrap_or_else(|| u64::from(tick_ms) * u64::from(sync_limit)),
+        bind_retries: u32::try_from(retries).ok().filter(|retries| *retries > 0),
+        keep_alive: values.boolean("zookeeper.tcpKeepAlive", false),
+        leader_no_delay: values.boolean("leader.nodelay", true),
+        follower_no_delay: values.boolean("follower.nodelay", true),
+        connect_retry_ms: milliseconds(values.int("zookeeper.leaderConnectDelayDuringRetryMs", 100)),
+        leader_serves: values.text("zookeeper.leaderServes").unwrap_or("yes") == "yes",
+        commit_log_count: usize::try_from(values.int("zookeeper.commitLogCount", COMMIT_LOG_DEFAULT))
+            .ok()
+            .filter(|count| *count > 0)
+            .unwrap_or(500),
+        forces_snapshot: values.boolean("zookeeper.forceSnapshotSync", false),
+        snapshot_size_factor: values.double("zookeeper.snapshotSizeFactor", 0.33),
+        min_notification_ms: milliseconds(values.int("zookeeper.fastleader.minNotificationInterval", 200)),
+        max_notification_ms: milliseconds(values.int("zookeeper.fastleader.maxNotificationInterval", 60_000)),
+        observer_syncs: values.boolean("zookeeper.observer.syncEnabled", syncs),
+        dials_back_strangers: values.boolean("zookeeper.election.dialBackStrangers", true),
+        me,
+        own,
+        verifier: Arc::new(verifier),
+    })
+}
+
+// zk: ZKDatabase.DEFAULT_COMMIT_LOG_COUNT
+const COMMIT_LOG_DEFAULT: i32 = 500;
+
+pub(super) fn multi_address(values: &Values<'_>) -> Result<bool, SettingsError> {
+    Ok(values.boolean("zookeeper.multiAddress.enabled", false)
+        || values.key_boolean("multiAddress.enabled", false)?)
+}
+
+fn required(values: &Values<'_>, raw: &Raw, name: &str) -> Result<u32, SettingsError> {
+    const EXPECTED: &str = "a number of ticks above 0, which an ensemble needs";
+    match values.key_int(name)? {
+        None => rule(raw, name, EXPECTED),
+        Some(ticks) => match (u32::try_from(ticks), values.key(name)) {
+            (Ok(ticks), _) if ticks > 0 => Ok(ticks),
+            (_, Some(given)) => Err(SettingsError::bad(given, name, EXPECTED)),
+            (_, None) => rule(raw, name, EXPECTED),
+        },
+    }
+}
+
+fn rule<T>(raw: &Raw, missing: &str, expected: &str) -> Result<T, SettingsError> {
+    let file = raw.file.as_deref().map_or_else(|| "settings".into(), |path| path.display().to_string());
+    Err(SettingsError::Rule(format!("{file}: {missing} is missing: expected {expected}")))
+}
+
+fn milliseconds(value: i32) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
