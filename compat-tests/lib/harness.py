@@ -59,6 +59,19 @@ class Server:
         self.process = None
 
     def start(self, wait=60):
+        self.spawn()
+        end = time.monotonic() + wait
+        while "Mode: " not in four_letters(self.port, "srvr"):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.last_words()}")
+            if time.monotonic() > end:
+                self.kill()
+                raise RuntimeError(f"the server does not serve:\n{self.last_words()}")
+            time.sleep(0.02)
+        return self
+
+    def spawn(self):
+        """Starts the process without waiting for it."""
         self.data.mkdir(parents=True, exist_ok=True)
         config = self.folder / "zoo.cfg"
         lines = [f"dataDir={self.data}", f"clientPort={self.port}", "clientPortAddress=127.0.0.1", "admin.enableServer=false",
@@ -73,15 +86,6 @@ class Server:
         with open(self.log, "ab") as log:
             environment = dict(os.environ, SERVER_JVMFLAGS=self.flags)
             self.process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
-        end = time.monotonic() + wait
-        while "Mode: " not in four_letters(self.port, "srvr"):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.last_words()}")
-            if time.monotonic() > end:
-                self.kill()
-                raise RuntimeError(f"the server does not serve:\n{self.last_words()}")
-            time.sleep(0.02)
-        return self
 
     def stop(self):
         if self.process and self.process.poll() is None:

@@ -3,6 +3,7 @@
 mod acls;
 mod compare;
 mod dump;
+mod ensemble;
 mod fill;
 mod generate;
 mod handshakes;
@@ -25,12 +26,15 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const USAGE: &str = "rookeeper-differential COMMAND [--name value ...]
   compare  --reference CMD --candidate CMD [--seed N] [--requests N] [--folder DIR]
   million  --reference CMD --candidate CMD [--nodes N] [--folder DIR]
   load     --server CMD [--sessions N] [--watches N] [--connections N] [--outstanding N] [--seconds N] [--folder DIR]
   fill     --address HOST:PORT [--seed N] [--requests N]      one client's random requests, as many as are answered
+  ensemble --addresses HOST:PORT,... [--base PATH] [--writers N] [--quiet N] [--window N] [--rate N] [--writes N] [--seed N]
+           [--timeout-ms N] [--patience-ms N]                 load that outlives servers; commands come on standard input
   dump     --address HOST:PORT                                every node with every field
 CMD runs a server in the foreground; the path of its zoo.cfg comes last, or in place of {cfg}.";
 
@@ -66,9 +70,26 @@ fn run(arguments: &[String]) -> Result<bool, Box<dyn Error>> {
             let address = options.text("address")?.parse()?;
             fill::run(address, options.number("seed", 1)?, options.number("requests", 10_000)?).map(|()| true)
         }
+        "ensemble" => ensemble::run(ensemble_plan(&options)?),
         "dump" => dump::run(options.text("address")?.parse()?).map(|()| true),
         _ => Err(USAGE.into()),
     }
+}
+
+fn ensemble_plan(options: &Options) -> Result<ensemble::Plan, Box<dyn Error>> {
+    let addresses = options.text("addresses")?.split(',').map(str::parse).collect::<Result<Vec<_>, _>>()?;
+    Ok(ensemble::Plan {
+        addresses,
+        base: options.or("base", "/load").to_owned(),
+        writers: options.number("writers", 6)? as usize,
+        quiet: options.number("quiet", 0)? as usize,
+        window: options.number("window", 1)? as usize,
+        rate: options.number("rate", 0)?,
+        writes: options.number("writes", 0)?,
+        seed: options.number("seed", 1)?,
+        timeout_ms: i32::try_from(options.number("timeout-ms", 12_000)?)?,
+        patience: Duration::from_millis(options.number("patience-ms", 4_000)?),
+    })
 }
 
 fn load_run(options: &Options) -> Result<(), Box<dyn Error>> {

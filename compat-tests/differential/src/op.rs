@@ -36,6 +36,7 @@ pub(crate) const XID_AUTH: i32 = -4;
 pub(crate) const XID_SET_WATCHES: i32 = -8;
 
 pub(crate) const MARSHALLING_ERROR: i32 = -5;
+pub(crate) const NODE_EXISTS: i32 = -110;
 
 /// The name that the table prints.
 pub(crate) fn name(op: i32) -> &'static str {
@@ -88,6 +89,7 @@ pub(crate) fn error_name(code: i32) -> String {
         -110 => "NODEEXISTS",
         -111 => "NOTEMPTY",
         -112 => "SESSIONEXPIRED",
+        -118 => "SESSIONMOVED",
         -114 => "INVALIDACL",
         -115 => "AUTHFAILED",
         -121 => "NOWATCHER",

@@ -26,6 +26,11 @@ impl Connection {
         Ok(Self { stream, unread: Vec::new(), at: 0 })
     }
 
+    /// How long `frame` waits from now on; silence is an error of the kind `WouldBlock`, after which it may be called again.
+    pub(crate) fn listen_for(&self, patience: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(patience))
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
@@ -64,7 +69,7 @@ impl Connection {
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(io::Error::other("the server is silent"))
+                Err(io::Error::new(error.kind(), "the server is silent"))
             }
             Err(error) => Err(error),
         }
