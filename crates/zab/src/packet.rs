@@ -32,8 +32,9 @@ pub enum Packet {
     Ping {
         /// The leader's last proposal; a learner sends back what it was sent.
         zxid: Zxid,
-        /// Sessions heard and their timeouts in milliseconds; empty from the leader.
-        heard: Vec<(SessionId, i32)>,
+        /// Sessions heard and their timeouts in milliseconds. A leader asks with `None`; a learner answers with `Some`, also
+        /// when it heard of none: the reference's leader drops a learner whose answer is `None`.
+        heard: Option<Vec<(SessionId, i32)>>,
     },
     /// May the session go on at this learner?
     Revalidate {
@@ -200,6 +201,7 @@ impl Packet {
     /// The first thing in its data that cannot be read.
     pub fn of(from: From, packet: QuorumPacket) -> Result<Self, DecodeError> {
         let QuorumPacket { packet_type, zxid, data, authinfo } = packet;
+        let is_null = data.is_none();
         let data = data.unwrap_or_default();
         let mut reader = Reader::new(&data).with_limit(data.len());
         Ok(match packet_type {
@@ -213,7 +215,8 @@ impl Packet {
             number::PROPOSAL => Self::Proposal(Arc::new(TxnRecord::decode_from(&mut reader)?)),
             number::ACK => Self::Ack(zxid),
             number::COMMIT => Self::Commit(zxid),
-            number::PING => Self::Ping { zxid, heard: heard(&mut reader)? },
+            number::PING if is_null => Self::Ping { zxid, heard: None },
+            number::PING => Self::Ping { zxid, heard: Some(heard(&mut reader)?) },
             number::REVALIDATE if from == From::Learner => {
                 Self::Revalidate { session: SessionId(reader.long()?), timeout_ms: reader.int()? }
             }
@@ -265,14 +268,15 @@ impl Packet {
                 write::int(&mut data, request.cxid);
                 write::int(&mut data, request.op_code);
                 data.extend_from_slice(&request.body);
-                let identities = Some(request.identities.clone());
+                // The reference has none where it asks on its own behalf: sessions that begin or end.
+                let identities = (!request.identities.is_empty()).then(|| request.identities.clone());
                 QuorumPacket { authinfo: identities, ..envelope(number::REQUEST, none, Some(data)) }
             }
             Self::Proposal(record) => envelope(number::PROPOSAL, record.header.zxid, Some(record.to_vec())),
             Self::Ack(zxid) => envelope(number::ACK, *zxid, None),
             Self::Commit(zxid) => envelope(number::COMMIT, *zxid, None),
-            Self::Ping { zxid, heard } if heard.is_empty() => envelope(number::PING, *zxid, None),
-            Self::Ping { zxid, heard } => {
+            Self::Ping { zxid, heard: None } => envelope(number::PING, *zxid, None),
+            Self::Ping { zxid, heard: Some(heard) } => {
                 let mut data = Vec::with_capacity(heard.len() * HEARD_BYTES);
                 for (session, timeout_ms) in heard {
                     write::long(&mut data, session.0);
