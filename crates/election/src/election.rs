@@ -176,6 +176,18 @@ impl Election {
         self.round.as_ref().map(|round| &round.proposal)
     }
 
+    /// Whether a quorum is for what we propose, and only a better vote can still change it.
+    #[must_use]
+    pub fn awaits_better_vote(&self) -> bool {
+        self.round.as_ref().is_some_and(|round| round.is_final)
+    }
+
+    /// The membership in force.
+    #[must_use]
+    pub fn verifier(&self) -> &Arc<Verifier> {
+        self.membership.current()
+    }
+
     /// Number of the round we are in, or settled in.
     #[must_use]
     pub fn logical_clock(&self) -> i64 {
@@ -332,3 +344,6 @@ const NO_ROUND: i64 = -1;
 
 /// Least wait for messages: with 0 a peer would do nothing but send.
 const TIMEOUT_MIN_MS: u64 = 1;
+
+#[cfg(test)]
+mod tests;
