@@ -9,6 +9,7 @@ mod data;
 pub mod logging;
 mod metrics;
 mod process;
+mod quorum;
 pub mod settings;
 mod shell;
 mod start;

@@ -36,7 +36,8 @@ pub(crate) fn bind(settings: &ClientSettings, address: SocketAddr) -> io::Result
     bound
 }
 
-fn bind_to(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
+/// Binds one address and listens; a wildcard IPv6 address takes IPv4 too.
+pub(crate) fn bind_to(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
