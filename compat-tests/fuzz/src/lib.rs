@@ -9,12 +9,14 @@
 //! | `requests` (2) | what decodes, encodes to what decodes the same; memory in proportion to the input |
 //! | `payloads` (3) | the same for multi, setWatches, setWatches2, reconfig and the answer to multi |
 //! | `replicas` (4) | any requests: batches decide as single events, followers by log and by snapshot have the same state |
+//! | `election` (6) | which bytes are a message is what the reference says; no message unsettles a peer or makes it elect a stranger |
 //! | `log` (7) | the longest valid beginning is read, and cutting the rest off changes nothing |
 //! | `snapshot` (8) | an error, or a state that a snapshot of its own brings back, plain and compressed |
 //! | `text` (10) | paths, ACL identities, quotas and times to live are read as the rest of the project reads them |
 //! | `txns` (9) | the same for transactions of all types, with and without digest |
 
 mod client_port;
+mod election;
 mod heap;
 mod log;
 mod payloads;
@@ -25,6 +27,7 @@ mod text;
 mod txns;
 
 pub use client_port::client_port;
+pub use election::election;
 pub use log::log;
 pub use payloads::payloads;
 pub use replicas::replicas;
@@ -48,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "requests", run: requests },
     Target { name: "payloads", run: payloads },
     Target { name: "replicas", run: replicas },
+    Target { name: "election", run: election },
     Target { name: "log", run: log },
     Target { name: "snapshot", run: snapshot },
     Target { name: "txns", run: txns },
