@@ -246,6 +246,33 @@ impl Packet {
         })
     }
 
+    /// The protocol's name of it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "REQUEST",
+            Self::Proposal(_) => "PROPOSAL",
+            Self::Ack(_) => "ACK",
+            Self::Commit(_) => "COMMIT",
+            Self::Ping { .. } => "PING",
+            Self::Revalidate { .. } | Self::Revalidated { .. } => "REVALIDATE",
+            Self::Sync => "SYNC",
+            Self::Inform(_) => "INFORM",
+            Self::CommitAndActivate { .. } => "COMMITANDACTIVATE",
+            Self::NewLeader { .. } => "NEWLEADER",
+            Self::FollowerInfo(_) => "FOLLOWERINFO",
+            Self::ObserverInfo(_) => "OBSERVERINFO",
+            Self::UpToDate => "UPTODATE",
+            Self::Diff(_) => "DIFF",
+            Self::Trunc(_) => "TRUNC",
+            Self::Snap(_) => "SNAP",
+            Self::LeaderInfo { .. } => "LEADERINFO",
+            Self::AckEpoch { .. } => "ACKEPOCH",
+            Self::InformAndActivate { .. } => "INFORMANDACTIVATE",
+            Self::Unknown(_) => "a packet of an unknown type",
+        }
+    }
+
     /// Appends the packet as it travels.
     pub fn encode(&self, out: &mut Vec<u8>) {
         self.to_envelope().encode(out);

@@ -1,256 +1,373 @@
 //! The learner's side: followers and observers.
+//!
+//! ```text
+//! Dialling ─▶ Introduced ─▶ AcceptingEpoch ─▶ Awaiting ─┬─ DIFF ────────────────▶ Synchronising ─ NEWLEADER ─▶ Securing
+//!                  └────────────────────────────▲       ├─ TRUNC ▶ Truncating ──▶      ▲                          │
+//!                   epoch accepted before       ┘       └─ SNAP ─▶ Receiving ────────▶ ┘  └▶ Installing ──────────┤
+//!                                                                                                                 ▼
+//!                               Broadcasting ◀─ UPTODATE ── Acknowledged ◀─ ACK of NEWLEADER ── WritingEpoch ◀────┘
+//! ```
+//!
+//! * **Invariant:** an ACK names only what is durable here; the ACK of NEWLEADER is the first of all ACKs, and the current epoch
+//!   is written only when all that the leader sent before NEWLEADER is durable.
+//! * **Invariant:** what is appended goes on from what was appended before: one more, or a newer epoch that is not above the
+//!   leader's. In sync and in broadcast the same code appends and applies.
+//! * A DIFF or TRUNC is appended as it comes and applied as it is committed, so a sync that ends early leaves a prefix of the
+//!   leader's history. A SNAP changes nothing before NEWLEADER: then the state is adopted, what was committed meanwhile is
+//!   applied, and the result is made durable, all asked for in one step.
+//! * While the own disk is awaited, packets wait in a backlog.
 
+mod action;
+mod broadcast;
+mod discovery;
+mod history;
+mod sync;
+mod weight;
+
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::mem;
 
-use ensemble::ServerId;
-use jute::{SessionId, TxnRecord, Zxid};
+use jute::{TxnRecord, Zxid};
+
+pub use action::{
+    DIAL_ATTEMPTS, DIAL_PAUSE_MS, Departure, LearnerAction, LearnerNote, LearnerSettings, LearnerStart,
+    Upstream,
+};
+pub use history::HELD_BYTES_MAX;
 
 use crate::Packet;
-
-/// What a learner obeys.
-#[derive(Debug, Clone)]
-pub struct LearnerSettings {
-    /// Its id; `None` for an observer without one.
-    pub me: Option<ServerId>,
-    /// Whether it only learns what is committed.
-    pub is_observer: bool,
-    /// Whom it learns from.
-    pub leader: ServerId,
-    /// The epoch that the leader had when it was elected, if the election told: an older one is not followed.
-    pub elected_epoch: Option<i32>,
-    /// Version of the membership that it knows.
-    pub config_version: i64,
-    /// Length of a tick in milliseconds.
-    pub tick_ms: u32,
-    /// Ticks for connecting and synchronisation.
-    pub init_limit: u32,
-    /// Ticks of silence that the leader may have.
-    pub sync_limit: u32,
-}
-
-/// What a learner begins with.
-#[derive(Debug, Clone, Copy)]
-pub struct LearnerStart {
-    /// The last epoch that this server accepted.
-    pub accepted_epoch: i32,
-    /// Its current epoch.
-    pub current_epoch: i32,
-    /// The end of its history: all of it is durable here and applied.
-    pub last: Zxid,
-}
-
-/// What happens on the way to the leader.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upstream {
-    /// The connection stands.
-    Connected,
-    /// The leader sent a packet. Behind SNAP none comes before [`Upstream::SnapshotReceived`].
-    Packet(Packet),
-    /// The state behind SNAP is here, whole and with its signature, and waits to be adopted.
-    SnapshotReceived,
-    /// The connection is gone, or never stood.
-    Lost {
-        /// Why.
-        why: String,
-    },
-}
-
-/// What a learner wants done, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LearnerAction {
-    /// Connect to the leader, for at most this long, trying again meanwhile.
-    Dial {
-        /// Whom.
-        leader: ServerId,
-        /// Milliseconds.
-        within_ms: u64,
-    },
-    /// Send a packet to the leader.
-    Send(Packet),
-    /// Make this the accepted epoch, durably; then [`Learner::on_accepted_epoch_written`].
-    WriteAcceptedEpoch(i32),
-    /// Make this the current epoch, durably; then [`Learner::on_current_epoch_written`].
-    WriteCurrentEpoch(i32),
-    /// Cut log and snapshots above this zxid and bring the state back from what remains; then [`Learner::on_truncated`].
-    Truncate(Zxid),
-    /// Put the state that was received in place of ours. Its zxid is that of the SNAP packet.
-    AdoptSnapshot {
-        /// The zxid of the SNAP packet.
-        zxid: Zxid,
-    },
-    /// Make the state as it is now, `zxid`, durable as a snapshot that replaces all that the log held; then
-    /// [`Learner::on_snapshot_installed`].
-    InstallSnapshot {
-        /// The last transaction in it.
-        zxid: Zxid,
-    },
-    /// Append to the log.
-    Append(Arc<TxnRecord>),
-    /// Apply: it is committed.
-    Apply(Arc<TxnRecord>),
-    /// Apply with the tolerance of a fuzzy window: the state may hold it in part.
-    ApplyFuzzy(Arc<TxnRecord>),
-    /// Serve clients.
-    Serve {
-        /// The epoch.
-        epoch: i32,
-        /// Text of the leader's membership.
-        config: Option<String>,
-    },
-    /// The leader asks who was heard of; the answer is PING with `zxid` and the sessions.
-    AnswerPing {
-        /// What it sent.
-        zxid: Zxid,
-    },
-    /// The leader's answer on a session.
-    Revalidated {
-        /// The session.
-        session: SessionId,
-        /// Whether it goes on here.
-        is_valid: bool,
-    },
-    /// The oldest sync that was asked for is reached.
-    Synced,
-    /// A membership is in force from this transaction on.
-    Activate {
-        /// The transaction.
-        zxid: Zxid,
-        /// Who should lead.
-        leader: i64,
-    },
-    /// The history here is of no use: give it up, and come back with nothing and without a vote. [`LearnerAction::Leave`] follows.
-    GiveUpHistory {
-        /// Why.
-        why: String,
-    },
-    /// Stop following. Nothing follows.
-    Leave {
-        /// Why.
-        why: Departure,
-    },
-    /// Something for the log of the process.
-    Note(LearnerNote),
-}
-
-/// Why a learner leaves its leader.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Departure {
-    /// The connection is gone.
-    Lost(String),
-    /// The leader was silent, or did not finish in time.
-    TimedOut(&'static str),
-    /// The leader's epoch is older than one that was accepted.
-    OldEpoch(i32),
-    /// It sent this where it has no place.
-    Unexpected(&'static str),
-    /// A transaction does not go on from the one before.
-    Gap {
-        /// The one before.
-        before: Zxid,
-        /// What came.
-        came: Zxid,
-    },
-    /// A commit of something that was not proposed.
-    UnknownCommit(Zxid),
-    /// The log could not be cut to where the leader says.
-    NotTruncated(String),
-}
-
-/// What a learner has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LearnerNote {
-    /// How the history comes.
-    Synchronising {
-        /// In words of the protocol.
-        how: &'static str,
-        /// The zxid of the packet.
-        zxid: Zxid,
-    },
-    /// The history is here.
-    Synchronised {
-        /// The epoch.
-        epoch: i32,
-    },
-    /// A repeat of the last zxid, which the reference sends for requests that it cannot read.
-    Repeated(Zxid),
-    /// A packet that was ignored.
-    Ignored(&'static str),
-}
+use history::History;
 
 /// A learner of one leader, from the election to the end of the link.
 #[derive(Debug)]
-pub struct Learner {}
+pub struct Learner {
+    settings: LearnerSettings,
+    accepted_epoch: i32,
+    current_epoch: i32,
+    /// The epoch of the leader, from LEADERINFO on.
+    epoch: i32,
+    phase: Phase,
+    mode: Option<SyncMode>,
+    history: History,
+    /// Packets that came while the own disk was awaited.
+    backlog: VecDeque<Packet>,
+    backlog_bytes: usize,
+    held_bytes_max: usize,
+    /// Text of the membership from NEWLEADER.
+    config: Option<String>,
+    /// When the leader was last heard, or when we last came back from waiting for our own disk.
+    heard_ms: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The connection does not stand yet.
+    Dialling,
+    /// FOLLOWERINFO or OBSERVERINFO is sent; LEADERINFO is next.
+    Introduced,
+    /// The accepted epoch is being written.
+    AcceptingEpoch,
+    /// ACKEPOCH is sent; DIFF, TRUNC or SNAP is next.
+    Awaiting,
+    /// The log is being cut.
+    Truncating(Zxid),
+    /// The state behind SNAP is on its way.
+    Receiving(Zxid),
+    /// Transactions come, then NEWLEADER.
+    Synchronising(Option<Adoption>),
+    /// The received state is being made durable.
+    Installing,
+    /// NEWLEADER came; everything up to here must be durable first.
+    Securing(Zxid),
+    /// The current epoch is being written.
+    WritingEpoch,
+    /// NEWLEADER is acknowledged; UPTODATE is next.
+    Acknowledged,
+    /// Clients are served.
+    Broadcasting,
+    /// Nothing is of interest any longer.
+    Left,
+}
+
+/// A received state, before it takes the place of ours.
+#[derive(Debug)]
+struct Adoption {
+    zxid: Zxid,
+    /// What to do for what was committed since, in order.
+    committed: Vec<LearnerAction>,
+    bytes: usize,
+}
+
+/// How the history comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncMode {
+    /// What is missing.
+    Diff,
+    /// What is missing, after a cut.
+    Trunc,
+    /// All of it.
+    Snap,
+}
+
+/// How far a learner is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+// zk: QuorumPeer.ZabState, QuorumPeer.SyncMode
+pub enum LearnerState {
+    /// An epoch is agreed on.
+    Discovery,
+    /// The history comes; how, once that is known and until it is here.
+    Synchronization(Option<SyncMode>),
+    /// Clients are served.
+    Broadcast,
+}
 
 impl Learner {
     /// Begins to learn.
     pub fn new(
-        _settings: LearnerSettings,
-        _start: LearnerStart,
-        _now_ms: u64,
-        _out: &mut Vec<LearnerAction>,
+        settings: LearnerSettings,
+        start: LearnerStart,
+        now_ms: u64,
+        out: &mut Vec<LearnerAction>,
     ) -> Self {
-        Self {}
+        let within_ms = ticks(&settings, settings.init_limit);
+        out.push(LearnerAction::Dial { leader: settings.leader, within_ms });
+        Self {
+            accepted_epoch: start.accepted_epoch,
+            current_epoch: start.current_epoch,
+            epoch: start.accepted_epoch,
+            phase: Phase::Dialling,
+            mode: None,
+            history: History::new(start.last),
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+            held_bytes_max: HELD_BYTES_MAX,
+            config: None,
+            heard_ms: now_ms,
+            settings,
+        }
+    }
+
+    /// Holds at most so many bytes in place of [`HELD_BYTES_MAX`].
+    #[must_use]
+    pub fn with_held_bytes_max(self, held_bytes_max: usize) -> Self {
+        Self { held_bytes_max, ..self }
     }
 
     /// Something happened on the way to the leader.
-    pub fn on_upstream(&mut self, _now_ms: u64, _what: Upstream, _out: &mut Vec<LearnerAction>) {}
+    pub fn on_upstream(&mut self, now_ms: u64, what: Upstream, out: &mut Vec<LearnerAction>) {
+        if self.has_left() {
+            return;
+        }
+        if !self.phase.waits_for_own_disk() {
+            self.heard_ms = now_ms;
+        }
+        match what {
+            Upstream::Connected => self.on_connected(out),
+            Upstream::Packet(packet) => self.on_packet(packet, out),
+            Upstream::Receiving => {}
+            Upstream::SnapshotReceived => self.on_snapshot_received(out),
+            Upstream::Lost { why } => self.leave(Departure::Lost(why), out),
+        }
+    }
 
     /// The accepted epoch is durable.
-    pub fn on_accepted_epoch_written(&mut self, _now_ms: u64, _out: &mut Vec<LearnerAction>) {}
+    pub fn on_accepted_epoch_written(&mut self, now_ms: u64, out: &mut Vec<LearnerAction>) {
+        if matches!(self.phase, Phase::AcceptingEpoch) {
+            self.heard_ms = now_ms;
+            self.accepted_epoch = self.epoch;
+            self.acknowledge_epoch(Some(self.current_epoch), out);
+        }
+    }
 
     /// The current epoch is durable.
-    pub fn on_current_epoch_written(&mut self, _now_ms: u64, _out: &mut Vec<LearnerAction>) {}
+    pub fn on_current_epoch_written(&mut self, now_ms: u64, out: &mut Vec<LearnerAction>) {
+        if matches!(self.phase, Phase::WritingEpoch) {
+            self.heard_ms = now_ms;
+            self.current_epoch = self.epoch;
+            self.acknowledge_new_leader(out);
+        }
+    }
 
     /// The history was cut and ends with this zxid, state included; or it could not be cut.
-    pub fn on_truncated(
-        &mut self,
-        _now_ms: u64,
-        _outcome: Result<Zxid, String>,
-        _out: &mut Vec<LearnerAction>,
-    ) {
+    pub fn on_truncated(&mut self, now_ms: u64, outcome: Result<Zxid, String>, out: &mut Vec<LearnerAction>) {
+        if let Phase::Truncating(to) = self.phase {
+            self.heard_ms = now_ms;
+            self.go_on_truncated(to, outcome, out);
+            self.work_off_backlog(out);
+        }
     }
 
     /// The snapshot is durable and all that was before it is void.
-    pub fn on_snapshot_installed(&mut self, _now_ms: u64, _out: &mut Vec<LearnerAction>) {}
+    pub fn on_snapshot_installed(&mut self, now_ms: u64, out: &mut Vec<LearnerAction>) {
+        if matches!(self.phase, Phase::Installing) {
+            self.heard_ms = now_ms;
+            self.go_on_installed(out);
+            self.work_off_backlog(out);
+        }
+    }
 
     /// The own log holds everything up to here.
-    pub fn on_durable(&mut self, _now_ms: u64, _zxid: Zxid, _out: &mut Vec<LearnerAction>) {}
+    pub fn on_durable(&mut self, now_ms: u64, zxid: Zxid, out: &mut Vec<LearnerAction>) {
+        if self.has_left() {
+            return;
+        }
+        self.history.on_durable(zxid);
+        match self.phase {
+            Phase::Securing(_) => {
+                self.heard_ms = now_ms;
+                self.secure(out);
+            }
+            Phase::Acknowledged | Phase::Broadcasting => self.acknowledge_durable(out),
+            Phase::Dialling
+            | Phase::Introduced
+            | Phase::AcceptingEpoch
+            | Phase::Awaiting
+            | Phase::Truncating(_)
+            | Phase::Receiving(_)
+            | Phase::Synchronising(_)
+            | Phase::Installing
+            | Phase::WritingEpoch
+            | Phase::Left => {}
+        }
+    }
 
     /// A moment that [`Learner::next_deadline`] named has come.
-    pub fn on_deadline(&mut self, _now_ms: u64, _out: &mut Vec<LearnerAction>) {}
+    pub fn on_deadline(&mut self, now_ms: u64, out: &mut Vec<LearnerAction>) {
+        match self.deadline() {
+            Some((deadline, what)) if now_ms >= deadline => self.leave(Departure::TimedOut(what), out),
+            Some(_) | None => {}
+        }
+    }
 
     /// When something is due.
     pub fn next_deadline(&self) -> Option<u64> {
-        None
+        self.deadline().map(|(deadline, _)| deadline)
     }
 
     /// Whether clients are served.
     pub fn is_serving(&self) -> bool {
-        false
+        matches!(self.phase, Phase::Broadcasting)
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> LearnerState {
+        match self.phase {
+            Phase::Dialling | Phase::Introduced | Phase::AcceptingEpoch => LearnerState::Discovery,
+            Phase::Broadcasting => LearnerState::Broadcast,
+            Phase::Acknowledged | Phase::Left => LearnerState::Synchronization(None),
+            Phase::Awaiting
+            | Phase::Truncating(_)
+            | Phase::Receiving(_)
+            | Phase::Synchronising(_)
+            | Phase::Installing
+            | Phase::Securing(_)
+            | Phase::WritingEpoch => LearnerState::Synchronization(self.mode),
+        }
+    }
+
+    /// The leader's epoch; before LEADERINFO the last one that was accepted.
+    pub fn epoch(&self) -> i32 {
+        self.epoch
     }
 
     /// What was appended to the log and not applied yet, oldest first: the next role begins by applying it.
     #[must_use]
     pub fn into_pending(self) -> Vec<Arc<TxnRecord>> {
-        Vec::new()
+        if self.history.appends() { self.history.into_pending() } else { Vec::new() }
+    }
+
+    // zk: Socket.setSoTimeout: each read may take so long
+    // diverges: until UPTODATE the leader may be silent for initLimit ticks, also after the ACK of NEWLEADER
+    fn deadline(&self) -> Option<(u64, &'static str)> {
+        let (limit, what) = match self.phase {
+            Phase::Dialling => (self.settings.init_limit, "connecting"),
+            Phase::Introduced => (self.settings.init_limit, "LEADERINFO"),
+            Phase::Awaiting => (self.settings.init_limit, "DIFF, TRUNC or SNAP"),
+            Phase::Receiving(_) => (self.settings.init_limit, "the snapshot"),
+            Phase::Synchronising(_) => (self.settings.init_limit, "NEWLEADER"),
+            Phase::Acknowledged => (self.settings.init_limit, "UPTODATE"),
+            Phase::Broadcasting => (self.settings.sync_limit, "a sign of life"),
+            Phase::AcceptingEpoch
+            | Phase::Truncating(_)
+            | Phase::Installing
+            | Phase::Securing(_)
+            | Phase::WritingEpoch
+            | Phase::Left => return None,
+        };
+        Some((self.heard_ms.saturating_add(ticks(&self.settings, limit)), what))
+    }
+
+    fn has_left(&self) -> bool {
+        matches!(self.phase, Phase::Left)
+    }
+
+    fn leave(&mut self, why: Departure, out: &mut Vec<LearnerAction>) {
+        self.phase = Phase::Left;
+        self.backlog = VecDeque::new();
+        out.push(LearnerAction::Leave { why });
+    }
+
+    fn unexpected(&mut self, what: &'static str, out: &mut Vec<LearnerAction>) {
+        self.leave(Departure::Unexpected(what), out);
+    }
+
+    fn on_packet(&mut self, packet: Packet, out: &mut Vec<LearnerAction>) {
+        match &self.phase {
+            Phase::Truncating(_) | Phase::Installing => self.put_into_backlog(packet, out),
+            Phase::Introduced => self.on_first_packet(packet, out),
+            Phase::Awaiting => self.on_sync_packet(packet, out),
+            Phase::Synchronising(_) | Phase::Securing(_) | Phase::WritingEpoch | Phase::Acknowledged => {
+                self.on_history_packet(packet, out);
+            }
+            Phase::Broadcasting => self.on_broadcast_packet(packet, out),
+            Phase::Dialling | Phase::AcceptingEpoch | Phase::Receiving(_) => {
+                self.unexpected(packet.name(), out);
+            }
+            Phase::Left => {}
+        }
+    }
+
+    fn put_into_backlog(&mut self, packet: Packet, out: &mut Vec<LearnerAction>) {
+        self.backlog_bytes = self.backlog_bytes.saturating_add(weight::of_packet(&packet));
+        self.backlog.push_back(packet);
+        if self.backlog_bytes > self.held_bytes_max {
+            self.leave(Departure::TooMuchHeld, out);
+        }
+    }
+
+    fn work_off_backlog(&mut self, out: &mut Vec<LearnerAction>) {
+        let backlog = mem::take(&mut self.backlog);
+        self.backlog_bytes = 0;
+        for packet in backlog {
+            self.on_packet(packet, out);
+        }
     }
 }
 
-impl fmt::Display for Departure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Phase {
+    /// Silence is our own doing then.
+    fn waits_for_own_disk(&self) -> bool {
         match self {
-            Self::Lost(why) => write!(f, "the connection to the leader is gone: {why}"),
-            Self::TimedOut(what) => write!(f, "the leader took too long: {what}"),
-            Self::OldEpoch(epoch) => {
-                write!(f, "the leader's epoch {epoch} is older than one that was accepted")
-            }
-            Self::Unexpected(what) => write!(f, "the leader sent {what}, which has no place here"),
-            Self::Gap { before, came } => write!(f, "transaction {came} does not go on from {before}"),
-            Self::UnknownCommit(zxid) => write!(f, "commit of {zxid}, which was not proposed"),
-            Self::NotTruncated(why) => write!(f, "the log could not be cut: {why}"),
+            Self::AcceptingEpoch
+            | Self::Truncating(_)
+            | Self::Installing
+            | Self::Securing(_)
+            | Self::WritingEpoch => true,
+            Self::Dialling
+            | Self::Introduced
+            | Self::Awaiting
+            | Self::Receiving(_)
+            | Self::Synchronising(_)
+            | Self::Acknowledged
+            | Self::Broadcasting
+            | Self::Left => false,
         }
     }
+}
+
+fn ticks(settings: &LearnerSettings, count: u32) -> u64 {
+    u64::from(settings.tick_ms) * u64::from(count)
 }

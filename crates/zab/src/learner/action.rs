@@ -1,0 +1,220 @@
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+
+use ensemble::ServerId;
+use jute::{SessionId, TxnRecord, Zxid};
+
+use crate::Packet;
+
+/// What a learner obeys.
+#[derive(Debug, Clone)]
+pub struct LearnerSettings {
+    /// Its id; `None` for an observer without one.
+    pub me: Option<ServerId>,
+    /// Whether it only learns what is committed.
+    pub is_observer: bool,
+    /// Whom it learns from.
+    pub leader: ServerId,
+    /// The epoch that the leader had when it was elected, if the election told: an older one is not followed.
+    pub elected_epoch: Option<i32>,
+    /// Version of the membership that it knows.
+    pub config_version: i64,
+    /// Length of a tick in milliseconds.
+    pub tick_ms: u32,
+    /// Ticks for connecting and synchronisation.
+    pub init_limit: u32,
+    /// Ticks of silence that the leader may have.
+    pub sync_limit: u32,
+}
+
+/// Attempts to connect to a leader, before the next election.
+// zk: Learner.LeaderConnector.connectToLeader
+pub const DIAL_ATTEMPTS: u32 = 5;
+
+/// Milliseconds between two attempts to connect.
+// zk: zookeeper.leaderConnectDelayDuringRetryMs
+pub const DIAL_PAUSE_MS: u64 = 100;
+
+/// What a learner begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct LearnerStart {
+    /// The last epoch that this server accepted.
+    pub accepted_epoch: i32,
+    /// Its current epoch.
+    pub current_epoch: i32,
+    /// The end of its history: all of it is durable here and applied.
+    pub last: Zxid,
+}
+
+/// What happens on the way to the leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upstream {
+    /// The connection stands.
+    Connected,
+    /// The leader sent a packet. Behind SNAP none comes before [`Upstream::SnapshotReceived`].
+    Packet(Packet),
+    /// More of the state behind SNAP came: the leader lives. Told at least once a tick while it comes.
+    Receiving,
+    /// The state behind SNAP is here, whole and with its signature, and waits to be adopted.
+    SnapshotReceived,
+    /// The connection is gone, or never stood.
+    Lost {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a learner wants done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LearnerAction {
+    /// Connect to the leader: at most [`DIAL_ATTEMPTS`] times with [`DIAL_PAUSE_MS`] between them, and for at most this long
+    /// in all.
+    Dial {
+        /// Whom.
+        leader: ServerId,
+        /// Milliseconds.
+        within_ms: u64,
+    },
+    /// Send a packet to the leader.
+    Send(Packet),
+    /// Make this the accepted epoch, durably; then [`Learner::on_accepted_epoch_written`].
+    WriteAcceptedEpoch(i32),
+    /// Make this the current epoch, durably; then [`Learner::on_current_epoch_written`].
+    WriteCurrentEpoch(i32),
+    /// Cut log and snapshots above this zxid and bring the state back from what remains; then [`Learner::on_truncated`].
+    Truncate(Zxid),
+    /// Put the state that was received in place of ours. Its zxid is that of the SNAP packet. The transactions that were
+    /// committed meanwhile and [`LearnerAction::InstallSnapshot`] follow in the same step, so memory is never ahead of what the
+    /// disk is told.
+    AdoptSnapshot {
+        /// The zxid of the SNAP packet.
+        zxid: Zxid,
+    },
+    /// Make the state as it is now, `zxid`, durable as a snapshot that replaces all that the log held; then
+    /// [`Learner::on_snapshot_installed`].
+    InstallSnapshot {
+        /// The last transaction in it.
+        zxid: Zxid,
+    },
+    /// Append to the log.
+    Append(Arc<TxnRecord>),
+    /// Apply: it is committed.
+    Apply(Arc<TxnRecord>),
+    /// Apply with the tolerance of a fuzzy window: the state may hold it in part.
+    ApplyFuzzy(Arc<TxnRecord>),
+    /// Serve clients.
+    Serve {
+        /// The epoch.
+        epoch: i32,
+        /// Text of the leader's membership.
+        config: Option<String>,
+    },
+    /// The leader asks who was heard of; the answer is PING with `zxid` and the sessions.
+    AnswerPing {
+        /// What it sent.
+        zxid: Zxid,
+    },
+    /// The leader's answer on a session.
+    Revalidated {
+        /// The session.
+        session: SessionId,
+        /// Whether it goes on here.
+        is_valid: bool,
+    },
+    /// The oldest sync that was asked for is reached.
+    Synced,
+    /// A membership is in force from this transaction on.
+    Activate {
+        /// The transaction.
+        zxid: Zxid,
+        /// Who should lead.
+        leader: i64,
+    },
+    /// The history here is of no use: give it up, and come back with nothing and without a vote. [`LearnerAction::Leave`] follows.
+    GiveUpHistory {
+        /// Why.
+        why: String,
+    },
+    /// Stop following. Nothing follows. What the disk was asked for before goes on: its answers must be awaited before the
+    /// history is looked at again.
+    Leave {
+        /// Why.
+        why: Departure,
+    },
+    /// Something for the log of the process.
+    Note(LearnerNote),
+}
+
+/// Why a learner leaves its leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Departure {
+    /// The connection is gone.
+    Lost(String),
+    /// The leader was silent, or did not finish in time.
+    TimedOut(&'static str),
+    /// The leader's epoch is older than one that was accepted.
+    OldEpoch(i32),
+    /// It sent this where it has no place.
+    Unexpected(&'static str),
+    /// A transaction does not go on from the one before.
+    Gap {
+        /// The one before.
+        before: Zxid,
+        /// What came.
+        came: Zxid,
+    },
+    /// A commit of something that was not proposed.
+    UnknownCommit(Zxid),
+    /// The log could not be cut to where the leader says.
+    NotTruncated(String),
+    /// It proposes, or has us wait for, more than can be held in memory.
+    TooMuchHeld,
+}
+
+/// What a learner has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LearnerNote {
+    /// How the history comes.
+    Synchronising {
+        /// In words of the protocol.
+        how: &'static str,
+        /// The zxid of the packet.
+        zxid: Zxid,
+    },
+    /// The history is here.
+    Synchronised {
+        /// The epoch.
+        epoch: i32,
+    },
+    /// A repeat of the last zxid, which the reference sends for requests that it cannot read.
+    Repeated(Zxid),
+    /// The first transaction of a newer epoch is not that epoch's first.
+    Jumped {
+        /// The one before.
+        before: Zxid,
+        /// What came.
+        came: Zxid,
+    },
+    /// A packet that was ignored.
+    Ignored(&'static str),
+    /// A packet of an unknown type, which was ignored.
+    UnknownPacket(i32),
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(why) => write!(f, "the connection to the leader is gone: {why}"),
+            Self::TimedOut(what) => write!(f, "the leader took too long: {what}"),
+            Self::OldEpoch(epoch) => {
+                write!(f, "the leader's epoch {epoch} is older than one that was accepted")
+            }
+            Self::Unexpected(what) => write!(f, "the leader sent {what}, which has no place here"),
+            Self::Gap { before, came } => write!(f, "transaction {came} does not go on from {before}"),
+            Self::UnknownCommit(zxid) => write!(f, "commit of {zxid}, which was not proposed"),
+            Self::NotTruncated(why) => write!(f, "the log could not be cut: {why}"),
+            Self::TooMuchHeld => f.write_str("the leader sends more than can be held in memory"),
+        }
+    }
+}
