@@ -4,6 +4,7 @@
 //!   process, with a [`Handle`] to stop it.
 //! * [`logging`] is where the log goes; the binary installs the subscriber.
 
+pub mod any;
 mod clock;
 mod data;
 pub mod logging;

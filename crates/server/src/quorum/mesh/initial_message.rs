@@ -32,16 +32,16 @@ const HEAD: usize = 20;
 
 /// What a server says of itself when it has dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InitialMessage {
+pub struct InitialMessage {
     /// The id it claims.
-    pub(crate) sender: ServerId,
+    pub sender: ServerId,
     /// Where it says that it listens; wildcard addresses are left out.
-    pub(crate) addresses: Vec<HostPort>,
+    pub addresses: Vec<HostPort>,
 }
 
 /// How far the bytes got.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub enum Progress {
     /// The message needs so many bytes in all, or more.
     Needs(usize),
     /// The whole message, and how many bytes it took.
@@ -50,7 +50,7 @@ pub(crate) enum Progress {
 
 /// What is wrong with the first bytes; always the sender's fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum InitialMessageError {
+pub enum InitialMessageError {
     /// A negative first number that is no version we know.
     Version(i64),
     /// The list of addresses cannot have this length.
@@ -82,7 +82,7 @@ impl InitialMessage {
     /// # Errors
     /// [`InitialMessageError`] as soon as the bytes cannot become a message.
     // zk: QuorumCnxManager.handleConnection, QuorumCnxManager.InitialMessage.parse
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Progress, InitialMessageError> {
+    pub fn decode(bytes: &[u8]) -> Result<Progress, InitialMessageError> {
         let Some((first, rest)) = bytes.split_first_chunk() else { return Ok(Progress::Needs(FIRST)) };
         let version = i64::from_be_bytes(*first);
         if version >= 0 {
@@ -104,7 +104,7 @@ impl InitialMessage {
     /// The bytes to send after dialling: version 1 carries the first address only, and addresses that do not fit are
     /// left out.
     // zk: QuorumCnxManager.startConnection
-    pub(crate) fn encode(&self, multi_address: bool) -> Vec<u8> {
+    pub fn encode(&self, multi_address: bool) -> Vec<u8> {
         let (version, count) = if multi_address { (VERSION_2, usize::MAX) } else { (VERSION_1, 1) };
         let mut text = String::new();
         for address in self.addresses.iter().take(count) {

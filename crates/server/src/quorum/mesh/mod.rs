@@ -20,7 +20,7 @@ mod dial;
 mod inbox;
 pub(crate) mod initial_message;
 mod link;
-mod settings;
+pub(crate) mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -37,7 +37,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-pub(crate) use settings::MeshSettings;
+use settings::MeshSettings;
 pub(crate) use table::Members;
 
 use crate::shell::lock;

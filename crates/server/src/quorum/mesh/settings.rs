@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use ensemble::{HostPort, ServerId};
+use ensemble::member::PeerAddress;
+use ensemble::{HostPort, Member, ServerId, Verifier};
+
+use super::table::Members;
+use crate::settings::EnsembleSettings;
 
 /// Longest message, as the reference has it; a notification is 44 bytes and the text of the membership.
 pub(super) const MESSAGE_BYTES_MAX: usize = 512 * 1024;
@@ -62,7 +66,23 @@ pub(crate) struct MeshSettings {
 }
 
 impl MeshSettings {
+    /// What the settings of a member say.
+    pub(crate) fn of(settings: &EnsembleSettings) -> Self {
+        Self {
+            me: settings.me,
+            own_addresses: election_addresses(&settings.own),
+            listen_on_all_ips: settings.listens_on_all,
+            multi_address: settings.multi_address,
+            connect_timeout: Duration::from_millis(settings.election_connect_ms),
+            handshake_timeout: Duration::from_millis(settings.election_handshake_ms),
+            tcp_keep_alive: settings.keep_alive,
+            bind_attempts: settings.bind_retries.unwrap_or(0),
+            dials_back_non_members: settings.dials_back_strangers,
+        }
+    }
+
     /// The reference's defaults.
+    #[cfg(test)]
     pub(crate) fn new(me: ServerId, own_addresses: Vec<HostPort>, handshake_timeout: Duration) -> Self {
         Self {
             me,
@@ -78,8 +98,72 @@ impl MeshSettings {
     }
 }
 
+/// Where the members of these memberships, the committed one and one that was proposed, hear of elections.
+// zk: QuorumCnxManager.connectOne
+pub(crate) fn members_of<'a>(memberships: impl IntoIterator<Item = &'a Verifier>) -> Members {
+    let mut members = Members::new();
+    for member in memberships.into_iter().flat_map(Verifier::members) {
+        let known = members.entry(member.id).or_default();
+        for address in election_addresses(member) {
+            if !known.contains(&address) {
+                known.push(address);
+            }
+        }
+    }
+    members
+}
+
+fn election_addresses(member: &Member) -> Vec<HostPort> {
+    let address = |one: &PeerAddress| HostPort { host: one.host.clone(), port: one.election_port };
+    member.addresses.iter().map(address).collect()
+}
+
 /// A duration for a timer: zero is no limit.
 pub(super) fn timer(duration: Duration) -> Duration {
     const FOR_EVER: Duration = Duration::from_secs(86_400 * 365);
     if duration.is_zero() { FOR_EVER } else { duration }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Dir;
+    use crate::settings::{ConfigSource, Raw, Settings};
+
+    #[test]
+    fn a_member_s_settings_are_those_of_its_mesh() {
+        let dir = Dir::new("mesh-settings");
+        let path = dir.path().join("zoo.cfg");
+        let text = "clientPort=0\ntickTime=1000\ninitLimit=5\nsyncLimit=4\nquorumListenOnAllIPs=true\n\
+                    server.1=a:1:2|[::1]:3:4\nserver.2=b:1:2\nserver.3=c:1:2";
+        std::fs::write(&path, format!("dataDir={}\n{text}", dir.path().display())).unwrap();
+        std::fs::write(dir.path().join("myid"), "1").unwrap();
+        let defines = [
+            ("zookeeper.multiAddress.enabled", "true"),
+            ("zookeeper.cnxTimeout", "7"),
+            ("zookeeper.electionPortBindRetry", "0"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let raw = Raw::gather(&ConfigSource::File(path), &defines, |_| None).unwrap();
+        let member = Settings::check(&raw).unwrap().ensemble.unwrap();
+        let settings = MeshSettings::of(&member);
+        assert_eq!(settings.me, ServerId(1));
+        let own: Vec<String> = settings.own_addresses.iter().map(HostPort::to_string).collect();
+        assert_eq!(own, ["a:2", "[::1]:4"]);
+        assert!(settings.listen_on_all_ips && settings.multi_address && settings.dials_back_non_members);
+        assert!(!settings.tcp_keep_alive);
+        assert_eq!(settings.connect_timeout, Duration::from_millis(7));
+        assert_eq!(settings.handshake_timeout, Duration::from_secs(4));
+        assert_eq!(settings.bind_attempts, 0);
+
+        let proposed = [("server.1", "a:1:2"), ("server.3", "moved:1:2"), ("server.4", "d:1:2")];
+        let proposed = Verifier::from_pairs(proposed, true).unwrap();
+        let members: Vec<String> = members_of([&*member.verifier, &proposed])
+            .into_iter()
+            .map(|(id, addresses)| {
+                format!("{id} {}", addresses.iter().map(HostPort::to_string).collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        assert_eq!(members, ["1 a:2 [::1]:4", "2 b:2", "3 c:2 moved:2", "4 d:2"]);
+    }
 }

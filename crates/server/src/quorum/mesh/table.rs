@@ -13,9 +13,12 @@
 //! * At most one link and one dial order for a peer; dropping a [`Link`] ends its connection.
 //! * A peer that is no member has an entry only while it is linked or dialled.
 
+mod decision;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,8 @@ use super::settings::{
     DIAL_BACK_BURST, DIAL_BACK_EVERY, DIAL_DELAY_MAX, DIAL_DELAY_MIN, MeshSettings, NON_MEMBER_BURST,
     NON_MEMBER_EVERY, NON_MEMBERS_MAX,
 };
+
+pub(super) use decision::{Arrival, Attempt, DialOrder, Gone, LinkId, Refusal, Seat};
 
 /// Election addresses of the members, ourselves among them or not.
 pub(crate) type Members = BTreeMap<ServerId, Vec<HostPort>>;
@@ -73,101 +78,6 @@ struct Link {
     /// Ends the connection when it is dropped.
     _ends: oneshot::Sender<Infallible>,
 }
-
-/// What the task of a connection gets.
-#[derive(Debug)]
-pub(super) struct Seat {
-    /// Which connection it is.
-    pub(super) id: LinkId,
-    /// Where the peer is.
-    pub(super) remote: SocketAddr,
-    /// There may be something to send.
-    pub(super) wake: Arc<Notify>,
-    /// Resolves when the table has let go of the link.
-    pub(super) ended: oneshot::Receiver<Infallible>,
-}
-
-/// One of the connections that a peer had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LinkId {
-    /// The peer, by the id under which its messages go up.
-    pub(super) peer: ServerId,
-    number: u64,
-}
-
-/// A task to be started: dial this peer until there is a connection or nobody wants one.
-#[derive(Debug)]
-pub(super) struct DialOrder {
-    /// The peer.
-    pub(super) to: ServerId,
-    /// Somebody asks again.
-    pub(super) wake: Arc<Notify>,
-    /// A non-member's own word for where it is; one attempt only.
-    sent: Option<Vec<HostPort>>,
-}
-
-impl DialOrder {
-    /// Whether the addresses are those of the configuration.
-    pub(super) fn is_configured(&self) -> bool {
-        self.sent.is_none()
-    }
-}
-
-/// What to do with a connection that said who it is.
-#[derive(Debug)]
-pub(super) enum Arrival {
-    /// Keep it.
-    Keep(Seat),
-    /// Close it; we have the larger id and dial. Nothing to start when we already dial.
-    DialBack(Option<DialOrder>),
-    /// Close it.
-    Refuse(Refusal),
-}
-
-/// Why a connection is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It claims our id.
-    OurId,
-    /// Ids below zero are ours to give.
-    NegativeId,
-    /// Too many new connections of non-members.
-    TooOften,
-    /// All places for non-members are being dialled.
-    Full,
-    /// A non-member whose id says that we dial, and it may not be dialled.
-    NoDialBack,
-    /// The same, but it did not send an address.
-    NoAddress,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OurId => "it has our own id: a copied myid, or a server line that names us",
-            Self::NegativeId => "a negative id",
-            Self::TooOften => "no member, and too many connections of non-members",
-            Self::Full => "no member, and no room for another",
-            Self::NoDialBack => "no member with an id below ours, and non-members are not dialled",
-            Self::NoAddress => "no member with an id below ours, and it sent no address to dial",
-        })
-    }
-}
-
-/// What a dialling task does now.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
-    /// Try these.
-    Now(Vec<HostPort>),
-    /// Not before.
-    At(Instant),
-    /// The order is done with.
-    Never,
-}
-
-/// The link is no longer the peer's.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Gone;
 
 impl Table {
     pub(super) fn new(settings: &MeshSettings, members: Members, now: Instant) -> Self {
@@ -239,7 +149,7 @@ impl Table {
             return Arrival::Refuse(Refusal::NegativeId);
         }
         if sender == OBSERVER_WITHOUT_ID {
-            // diverges: the reference compares the id that it just gave, closes and dials for ever; we keep it
+            // diverges(mesh-observer-without-id): the reference compares the id that it just gave, closes and dials for ever; we keep it
             return self.admit(sender, now).map_or_else(Arrival::Refuse, |()| {
                 self.last_anonymous -= 1;
                 Arrival::Keep(self.link(ServerId(self.last_anonymous), remote, now))

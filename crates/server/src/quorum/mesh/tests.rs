@@ -462,12 +462,11 @@ async fn a_port_that_is_taken_is_an_error_and_one_of_two_is_enough() {
 async fn listening_on_all_addresses_takes_the_port_alone() {
     let net = Net::new();
     let mut members = net.members([1, 2]);
-    let own = members.get_mut(&ServerId(1)).unwrap();
-    own[0].host = "no-address-of-this-machine.invalid".to_owned();
-    let settings = MeshSettings { listen_on_all_ips: true, ..settings(1, &members) };
-    let port = members[&ServerId(1)][0].port;
+    let reachable = members[&ServerId(1)][0].clone();
+    members.get_mut(&ServerId(1)).unwrap()[0].host = "no-address-of-this-machine.invalid".to_owned();
+    // Some other test may have the port on an address of its own for a moment.
+    let settings = MeshSettings { listen_on_all_ips: true, bind_attempts: 20, ..settings(1, &members) };
     let mut server = Server::with(settings, &members).await;
-    let reachable = HostPort { host: net.address(1).host, port };
     let mut raw = Raw::hello(&reachable, 2, "a:1").await;
     raw.write_frame(b"vote").await;
     assert_eq!(server.receive().await, (2, "vote".to_owned()));
@@ -479,13 +478,20 @@ async fn a_recorded_beginning_is_understood() {
     let members = Net::new().members([1, 3]);
     let mut server = Server::start(1, &members).await;
     let mut raw = Raw::dial(&members[&ServerId(1)][0]).await;
-    let text = b"127.0.0.1:33883";
-    raw.write(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 15]).await;
-    raw.write(text).await;
+    let header = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 15];
+    raw.write(&header).await;
+    raw.write(b"127.0.0.1:33883").await;
     let mut notification = vec![0; 44];
-    notification[11] = 3;
-    notification[39] = 2;
-    raw.write_frame(&notification).await;
+    notification[11] = 3; // leader
+    notification[27] = 1; // round
+    notification[39] = 2; // version
+    notification[43] = 0x8a; // bytes of the membership
+    notification.extend_from_slice(
+        b"server.1=127.0.0.1:33891:33881:participant\nserver.2=127.0.0.1:33892:33882:participant\n\
+          server.3=127.0.0.1:33893:33883:participant\nversion=0",
+    );
+    raw.write(&[0, 0, 0, 0xb6]).await;
+    raw.write(&notification).await;
     let received = timeout(SOON, server.incoming.recv()).await.unwrap().unwrap();
     assert_eq!(received, (ServerId(3), Bytes::from(notification)));
 }
