@@ -20,6 +20,7 @@ pub mod leader;
 pub mod learner;
 mod link;
 pub mod packet;
+pub mod stream;
 
 pub use leader::{Leader, LeaderAction, LeaderSettings};
 pub use learner::{Learner, LearnerAction, LearnerSettings};
