@@ -1,5 +1,6 @@
 //! Who is a member of the ensemble, and what is a quorum of it.
 //!
+//! * [`acks`]: who has acknowledged what, and how far a quorum has come.
 //! * [`member`]: one `server.N=` line, parsed and printed as the reference does.
 //! * [`verifier`]: the membership as a whole, its text form, majorities, weights and groups.
 //!
@@ -9,9 +10,11 @@
 
 extern crate alloc;
 
+pub mod acks;
 mod java_order;
 pub mod member;
 pub mod verifier;
 
+pub use acks::{Acks, Quorums};
 pub use member::{HostPort, LearnerType, Member, MemberError, ServerId};
 pub use verifier::{ConfigError, Groups, Verifier};

@@ -21,6 +21,7 @@ pub mod learner;
 mod link;
 pub mod packet;
 pub mod stream;
+pub mod sync;
 
 pub use leader::{Leader, LeaderAction, LeaderSettings};
 pub use learner::{Learner, LearnerAction, LearnerSettings};

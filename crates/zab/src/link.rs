@@ -53,8 +53,10 @@ pub struct LearnerReport {
     pub link: LinkId,
     /// Its id, once it has introduced itself.
     pub server: Option<ServerId>,
-    /// Whether it votes.
+    /// Whether it follows, with or without a vote; otherwise it observes.
     pub is_follower: bool,
+    /// Whether it is counted in a quorum.
+    pub votes: bool,
     /// Whether it has the history and takes part in the broadcast.
     pub is_synced: bool,
     /// The last zxid that it acknowledged.

@@ -1,303 +1,341 @@
 //! The leader's side.
+//!
+//! ```text
+//! Discovery ─ a quorum introduced itself ─▶ WritingAccepted ─▶ Agreement ─ a quorum accepted the epoch ─▶ WritingCurrent ─▶
+//! Synchronisation ─ a quorum has the history ─▶ Broadcast ─▶ Over
+//! ```
+//!
+//! * A step that takes longer than `initLimit` ticks ends the leader; in Broadcast a tick without a quorum does.
+//! * **Invariant:** a server is counted once, by its id; only voters of the membership are, and only as followers.
+//! * **Invariant:** commits come in the order of the zxids, each when a quorum's logs hold it, the own one like any other.
+//! * **Invariant:** an acknowledgement counts while its link stands: a learner that comes again may cut its log first.
+// zk: Leader.lead
 
+mod action;
+mod broadcast;
+mod discovery;
+mod link;
 mod recent;
+mod settings;
+mod synchronise;
+mod ticks;
 
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
-use ensemble::{ServerId, Verifier};
-use jute::{SessionId, TxnRecord, Zxid};
+use ensemble::{Acks, Quorums, ServerId, Verifier};
+use jute::{TxnRecord, Zxid};
 
-use crate::{LearnerReport, LinkId, LogProbe, Outgoing, Packet, Request};
+use crate::{LearnerReport, LinkId, LogProbe, Outgoing, Packet};
 
+pub use action::{Abdication, LeaderAction, LeaderNote, Refusal};
+use link::{Link, Stage};
 pub use recent::Recent;
-
-/// What a leader obeys.
-#[derive(Debug, Clone)]
-pub struct LeaderSettings {
-    /// Its id.
-    pub me: ServerId,
-    /// Length of a tick in milliseconds.
-    pub tick_ms: u32,
-    /// Ticks for discovery and synchronisation.
-    pub init_limit: u32,
-    /// Ticks of silence, or of lag, that a learner may have.
-    pub sync_limit: u32,
-    /// Every learner gets a snapshot (`zookeeper.forceSnapshotSync`).
-    pub forces_snapshot: bool,
-    /// Whether the log on disk may be sent in place of a snapshot (`zookeeper.snapshotSizeFactor` >= 0).
-    pub sends_log: bool,
-}
-
-/// What a leader begins with.
-#[derive(Debug, Clone)]
-pub struct LeaderStart {
-    /// The last epoch that this server accepted.
-    pub accepted_epoch: i32,
-    /// Its current epoch.
-    pub current_epoch: i32,
-    /// The end of its history: all of it is durable here and applied.
-    pub last: Zxid,
-    /// The end of its history as a reader of the state sees it: the same, or the first zxid of an epoch without transactions.
-    pub last_processed: Zxid,
-    /// The last transactions, which need no look at the disk.
-    pub recent: Recent,
-}
-
-/// What a leader wants done, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeaderAction {
-    /// Make this the accepted epoch, durably; then [`Leader::on_accepted_epoch_written`].
-    WriteAcceptedEpoch(i32),
-    /// Make this the current epoch, durably; then [`Leader::on_current_epoch_written`].
-    WriteCurrentEpoch(i32),
-    /// Put this into a learner's stream.
-    Send {
-        /// Its link.
-        link: LinkId,
-        /// What it gets.
-        what: Outgoing,
-    },
-    /// Close a learner's link, behind what was put into it.
-    Close {
-        /// Its link.
-        link: LinkId,
-        /// Why.
-        why: Refusal,
-    },
-    /// What does the log on disk prove about this history? Then [`Leader::on_log_probed`].
-    ProbeLog {
-        /// For whom.
-        link: LinkId,
-        /// The end of the learner's history.
-        peer: Zxid,
-    },
-    /// A quorum has the history; the first transaction of the epoch gets `first` + 1.
-    Established {
-        /// The first zxid of the epoch, which no transaction has.
-        first: Zxid,
-    },
-    /// Everything up to here is committed.
-    Committed {
-        /// The last of it.
-        zxid: Zxid,
-    },
-    /// A learner's client asks for something.
-    Forwarded {
-        /// Where it came from.
-        link: LinkId,
-        /// What it is.
-        request: Request,
-    },
-    /// A learner asks whether a session may go on at it; the answer is sent as a packet.
-    Revalidate {
-        /// Where it came from.
-        link: LinkId,
-        /// The session.
-        session: SessionId,
-        /// Its timeout in milliseconds.
-        timeout_ms: i32,
-    },
-    /// Sessions that a learner heard of.
-    Heard {
-        /// The sessions and their timeouts in milliseconds.
-        sessions: Vec<(SessionId, i32)>,
-    },
-    /// This server cannot lead any longer. Nothing follows.
-    Abdicate {
-        /// Why.
-        why: Abdication,
-    },
-    /// Something for the log of the process.
-    Note(LeaderNote),
-}
-
-/// Why a learner is sent away.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// It sent this where it has no place.
-    Unexpected(&'static str),
-    /// It knows a newer membership than we do.
-    NewerConfig(i64),
-    /// It did not take part in time, or fell behind.
-    TimedOut(&'static str),
-    /// The same server came again on another link.
-    Replaced,
-    /// It acknowledged what it was not sent.
-    WrongAck(Zxid),
-    /// The leader ends.
-    LeaderEnds,
-    /// The log could not be read for it.
-    Log(String),
-}
-
-/// Why a leader ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Abdication {
-    /// No quorum agreed on an epoch in time.
-    NoQuorumForEpoch,
-    /// A follower has a newer history.
-    NewerFollower(ServerId),
-    /// No quorum got the history in time.
-    NoQuorumForHistory,
-    /// No quorum was heard of for a tick.
-    LostQuorum,
-    /// The counter of the epoch is used up.
-    EpochUsedUp,
-    /// The epochs are used up.
-    NoEpochLeft,
-}
-
-/// What a leader has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeaderNote {
-    /// A learner introduced itself.
-    Introduced {
-        /// Its link.
-        link: LinkId,
-        /// Its id.
-        server: ServerId,
-        /// Whether it votes.
-        is_follower: bool,
-    },
-    /// How a learner gets the history.
-    Synchronising {
-        /// The learner.
-        server: ServerId,
-        /// The end of its history.
-        peer: Zxid,
-        /// In words of the protocol.
-        how: &'static str,
-        /// Where that begins.
-        from: Zxid,
-    },
-    /// A learner has the history.
-    Synchronised {
-        /// The learner.
-        server: ServerId,
-    },
-    /// A packet of an unknown type.
-    UnknownPacket {
-        /// The learner.
-        server: ServerId,
-        /// The type.
-        packet_type: i32,
-    },
-}
+pub use settings::{LeaderSettings, LeaderStart};
 
 /// The leader of an epoch, from its election to its end.
 #[derive(Debug)]
-pub struct Leader {}
+pub struct Leader {
+    settings: LeaderSettings,
+    verifier: Arc<Verifier>,
+    /// The epoch and the end of the history that this server was elected with.
+    summary: (i32, Zxid),
+    phase: Phase,
+    /// When the phase is over, or the next half tick.
+    deadline_ms: u64,
+    links: BTreeMap<LinkId, Link>,
+    /// The id for the next learner that has none.
+    nameless: i64,
+    /// The epoch, once a quorum agreed on it; before that the smallest that it can be.
+    epoch: i32,
+    /// The last committed transaction.
+    end: Zxid,
+    /// What a reader of the state sees as its end.
+    committed: Zxid,
+    recent: Recent,
+    last_proposed: Zxid,
+    outstanding: VecDeque<Arc<TxnRecord>>,
+    acks: Acks,
+}
+
+/// Who was heard so far, or what is waited for.
+#[derive(Debug)]
+enum Phase {
+    /// Servers that introduced themselves.
+    Discovery {
+        heard: BTreeSet<ServerId>,
+    },
+    WritingAccepted,
+    /// Servers that accepted the epoch and have no newer history.
+    Agreement {
+        accepted: BTreeSet<ServerId>,
+    },
+    WritingCurrent,
+    /// Servers that have the history.
+    Synchronisation {
+        synced: BTreeSet<ServerId>,
+    },
+    Broadcast {
+        tick: u64,
+        is_half: bool,
+    },
+    Over,
+}
 
 impl Leader {
     /// Begins to lead: waits for a quorum of voters to introduce themselves.
     pub fn new(
-        _settings: LeaderSettings,
-        _verifier: Arc<Verifier>,
-        _start: LeaderStart,
-        _now_ms: u64,
-        _out: &mut Vec<LeaderAction>,
+        settings: LeaderSettings,
+        verifier: Arc<Verifier>,
+        start: LeaderStart,
+        now_ms: u64,
+        out: &mut Vec<LeaderAction>,
     ) -> Self {
-        Self {}
+        let mut recent = start.recent;
+        recent.go_on_behind(start.last);
+        let mut leader = Self {
+            summary: (start.current_epoch, start.last_processed),
+            phase: Phase::Discovery { heard: BTreeSet::new() },
+            deadline_ms: now_ms.saturating_add(settings.init_ms()),
+            links: BTreeMap::new(),
+            nameless: -1,
+            epoch: 0,
+            end: start.last,
+            committed: start.last_processed,
+            recent,
+            last_proposed: start.last_processed,
+            outstanding: VecDeque::new(),
+            acks: Acks::new(Arc::clone(&verifier)),
+            verifier,
+            settings,
+        };
+        leader.begin(start.accepted_epoch, out);
+        leader
     }
 
     /// A learner connected.
-    pub fn on_accepted(&mut self, _now_ms: u64, _link: LinkId, _out: &mut Vec<LeaderAction>) {}
+    pub fn on_accepted(&mut self, now_ms: u64, link: LinkId, _out: &mut Vec<LeaderAction>) {
+        let until_ms = now_ms.saturating_add(self.settings.init_ms());
+        // zk: Leader.getTickOfInitialAckDeadline
+        let ticks = u64::from(self.settings.init_limit) + u64::from(self.settings.sync_limit);
+        self.links.insert(link, Link::new(until_ms, self.tick() + ticks));
+    }
 
-    /// A learner sent a packet.
-    pub fn on_packet(&mut self, _now_ms: u64, _link: LinkId, _packet: Packet, _out: &mut Vec<LeaderAction>) {}
+    /// A learner sent a packet. Packets of links that are closed are ignored.
+    pub fn on_packet(&mut self, now_ms: u64, link: LinkId, packet: Packet, out: &mut Vec<LeaderAction>) {
+        let Some(stage) = self.links.get(&link).map(|link| link.stage) else { return };
+        if self.is_over() {
+            return;
+        }
+        match (stage, packet) {
+            (Stage::Connected, Packet::FollowerInfo(introduction)) => {
+                self.on_introduction(now_ms, link, introduction, true, out);
+            }
+            (Stage::Connected, Packet::ObserverInfo(introduction)) => {
+                self.on_introduction(now_ms, link, introduction, false, out);
+            }
+            (Stage::Asked, Packet::AckEpoch { last, current_epoch }) => {
+                self.on_ack_epoch(now_ms, link, last, current_epoch, out);
+            }
+            (Stage::Syncing { .. }, Packet::Ack(zxid)) => self.on_ack_while_syncing(link, zxid, now_ms, out),
+            (Stage::Synced, Packet::Ack(zxid)) if zxid == self.first() => {}
+            (Stage::Serving, packet) => self.on_packet_while_serving(link, packet, out),
+            (
+                Stage::Connected
+                | Stage::Introduced
+                | Stage::Asked
+                | Stage::Accepted(_)
+                | Stage::Probing(_)
+                | Stage::Syncing { .. }
+                | Stage::Synced,
+                packet,
+            ) => self.refuse(link, Refusal::Unexpected(packet.name()), out),
+        }
+    }
 
     /// A link is gone, whoever closed it.
-    pub fn on_lost(&mut self, _now_ms: u64, _link: LinkId, _out: &mut Vec<LeaderAction>) {}
+    pub fn on_lost(&mut self, _now_ms: u64, link: LinkId, _out: &mut Vec<LeaderAction>) {
+        self.forget(link);
+    }
 
     /// The answer to [`LeaderAction::ProbeLog`].
     pub fn on_log_probed(
         &mut self,
-        _now_ms: u64,
-        _link: LinkId,
-        _probe: Result<LogProbe, String>,
-        _out: &mut Vec<LeaderAction>,
+        now_ms: u64,
+        link: LinkId,
+        probe: Result<LogProbe, String>,
+        out: &mut Vec<LeaderAction>,
     ) {
+        if !self.is_over() {
+            self.on_probe(now_ms, link, probe, out);
+        }
     }
 
     /// The accepted epoch is durable.
-    pub fn on_accepted_epoch_written(&mut self, _now_ms: u64, _out: &mut Vec<LeaderAction>) {}
+    pub fn on_accepted_epoch_written(&mut self, now_ms: u64, out: &mut Vec<LeaderAction>) {
+        if matches!(self.phase, Phase::WritingAccepted) {
+            self.ask_all(now_ms, out);
+        }
+    }
 
     /// The current epoch is durable.
-    pub fn on_current_epoch_written(&mut self, _now_ms: u64, _out: &mut Vec<LeaderAction>) {}
+    pub fn on_current_epoch_written(&mut self, now_ms: u64, out: &mut Vec<LeaderAction>) {
+        if matches!(self.phase, Phase::WritingCurrent) {
+            self.synchronise_all(now_ms, out);
+        }
+    }
 
     /// The own log holds everything up to here.
-    pub fn on_durable(&mut self, _now_ms: u64, _zxid: Zxid, _out: &mut Vec<LeaderAction>) {}
+    pub fn on_durable(&mut self, _now_ms: u64, zxid: Zxid, out: &mut Vec<LeaderAction>) {
+        if self.is_established() && self.acks.record(self.settings.me, zxid.min(self.last_proposed)) {
+            self.commit(out);
+        }
+    }
 
     /// The zxid for one more transaction; `None` when the epoch's counter is used up: the leader has abdicated in `out`.
-    pub fn next_zxid(&mut self, _out: &mut Vec<LeaderAction>) -> Option<Zxid> {
-        None
+    /// The same one until [`Leader::propose`] uses it. Before [`LeaderAction::Established`] and after the end there is none.
+    pub fn next_zxid(&mut self, out: &mut Vec<LeaderAction>) -> Option<Zxid> {
+        if !self.is_established() {
+            return None;
+        }
+        // zk: Leader.propose, ZOOKEEPER-1277: the last counter is never used
+        if self.last_proposed.counter() >= u32::MAX - 1 {
+            self.abdicate(Abdication::EpochUsedUp, out);
+            return None;
+        }
+        Some(Zxid(self.last_proposed.0 + 1))
     }
 
     /// Proposes a transaction with the zxid that [`Leader::next_zxid`] gave. The caller appends it to the own log.
-    pub fn propose(&mut self, _now_ms: u64, _record: Arc<TxnRecord>, _out: &mut Vec<LeaderAction>) {}
+    ///
+    /// # Panics
+    /// When it has another zxid.
+    pub fn propose(&mut self, now_ms: u64, record: Arc<TxnRecord>, out: &mut Vec<LeaderAction>) {
+        self.broadcast(now_ms, record, out);
+    }
 
     /// A moment that [`Leader::next_deadline`] named has come.
-    pub fn on_deadline(&mut self, _now_ms: u64, _out: &mut Vec<LeaderAction>) {}
+    pub fn on_deadline(&mut self, now_ms: u64, out: &mut Vec<LeaderAction>) {
+        if self.is_over() {
+            return;
+        }
+        self.close_late(now_ms, out);
+        if now_ms >= self.deadline_ms {
+            self.on_phase_deadline(now_ms, out);
+        }
+    }
 
     /// When something is due.
     pub fn next_deadline(&self) -> Option<u64> {
-        None
+        if self.is_over() {
+            return None;
+        }
+        let links = self.links.values().filter_map(|link| link.until_ms).min();
+        Some(links.map_or(self.deadline_ms, |until_ms| until_ms.min(self.deadline_ms)))
     }
 
     /// Whether a quorum has the history.
     pub fn is_established(&self) -> bool {
-        false
+        matches!(self.phase, Phase::Broadcast { .. })
     }
 
     /// The epoch, once a quorum agreed on it.
     pub fn epoch(&self) -> Option<i32> {
-        None
+        (!matches!(self.phase, Phase::Discovery { .. })).then_some(self.epoch)
     }
 
-    /// The last zxid that was given to a transaction.
+    /// The last zxid that was given to a transaction; the first of the epoch before.
     pub fn last_proposed(&self) -> Zxid {
-        Zxid::ZERO
+        self.last_proposed
     }
 
-    /// The last transaction that is committed.
+    /// What a reader of the state sees as its end: the last transaction that is committed, or, once the epoch is established
+    /// and until it has one, its first zxid.
     pub fn committed(&self) -> Zxid {
-        Zxid::ZERO
+        self.committed
     }
 
     /// Number of transactions that are proposed and not committed.
     pub fn outstanding(&self) -> usize {
-        0
+        self.outstanding.len()
+    }
+
+    /// The transactions that are proposed and not committed, oldest first.
+    pub fn outstanding_records(&self) -> impl ExactSizeIterator<Item = &Arc<TxnRecord>> {
+        self.outstanding.iter()
     }
 
     /// Whether some voter's log holds everything that was proposed: it would win an election at once.
     pub fn has_successor(&self) -> bool {
-        false
+        let holds_all =
+            |link: &Link| link.is_synced() && link.voter().is_some() && link.acked >= self.last_proposed;
+        self.links.values().any(holds_all)
     }
 
     /// All learners.
     pub fn learners(&self) -> Vec<LearnerReport> {
-        Vec::new()
+        let report = |(id, link): (&LinkId, &Link)| LearnerReport {
+            link: *id,
+            server: link.who.map(|who| who.server),
+            is_follower: link.is_follower(),
+            votes: link.voter().is_some(),
+            is_synced: link.is_synced(),
+            acked: link.acked,
+        };
+        self.links.iter().map(report).collect()
     }
 
-    /// Ends: the last transactions, for the next role.
+    /// Ends: the last committed transactions, for the next role. Those of [`Leader::outstanding_records`] stand behind them
+    /// in the own log.
     #[must_use]
     pub fn into_recent(self) -> Recent {
-        Recent::new(0)
+        self.recent
     }
 }
 
-impl fmt::Display for Abdication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoQuorumForEpoch => f.write_str("no quorum agreed on an epoch in time"),
-            Self::NewerFollower(server) => write!(f, "server {server} has a newer history"),
-            Self::NoQuorumForHistory => f.write_str("no quorum got the history in time"),
-            Self::LostQuorum => f.write_str("no quorum of synchronised followers was heard of"),
-            Self::EpochUsedUp => f.write_str("the counter of the epoch is used up"),
-            Self::NoEpochLeft => f.write_str("the epochs are used up"),
+/// What all parts use.
+impl Leader {
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// The first zxid of the epoch, which no transaction has.
+    fn first(&self) -> Zxid {
+        Zxid::from_parts(self.epoch, 0)
+    }
+
+    fn tick(&self) -> u64 {
+        if let Phase::Broadcast { tick, .. } = self.phase { tick } else { 0 }
+    }
+
+    fn votes(&self, server: ServerId) -> bool {
+        self.verifier.voters().any(|member| member.id == server)
+    }
+
+    /// The memberships that must agree.
+    fn quorums(&self) -> Quorums {
+        Quorums::new(Arc::clone(&self.verifier))
+    }
+
+    fn abdicate(&mut self, why: Abdication, out: &mut Vec<LeaderAction>) {
+        self.phase = Phase::Over;
+        out.push(LeaderAction::Abdicate { why });
+    }
+
+    fn refuse(&mut self, link: LinkId, why: Refusal, out: &mut Vec<LeaderAction>) {
+        self.forget(link);
+        out.push(LeaderAction::Close { link, why });
+    }
+
+    fn forget(&mut self, link: LinkId) {
+        if let Some(voter) = self.links.remove(&link).and_then(|link| link.voter()) {
+            self.acks.forget(voter);
         }
     }
+}
+
+fn send(link: LinkId, packet: Packet, out: &mut Vec<LeaderAction>) {
+    out.push(LeaderAction::Send { link, what: Outgoing::Packet(packet) });
 }

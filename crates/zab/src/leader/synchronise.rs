@@ -1,0 +1,189 @@
+//! Each learner gets the history; a quorum of those who have it establishes the epoch.
+
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ensemble::ServerId;
+use jute::Zxid;
+
+use super::link::{Lag, Stage};
+use super::{Leader, LeaderAction, LeaderNote, Phase, Refusal, send};
+use crate::sync::{self, Decision, History, Log, Plan};
+use crate::{LinkId, LogProbe, Outgoing, Packet};
+
+impl Leader {
+    pub(super) fn synchronise_all(&mut self, now_ms: u64, out: &mut Vec<LeaderAction>) {
+        self.phase = Phase::Synchronisation { synced: BTreeSet::new() };
+        self.deadline_ms = now_ms.saturating_add(self.settings.init_ms());
+        for link in self.links_in(|stage| matches!(stage, Stage::Accepted(_))) {
+            if let Some(Stage::Accepted(last)) = self.links.get(&link).map(|link| link.stage) {
+                self.synchronise(now_ms, link, last, out);
+            }
+        }
+        // Our own history is durable, and so is the epoch.
+        self.count_synced(now_ms, self.settings.me, out);
+    }
+
+    /// Begins with a learner whose history ends with `last`.
+    // zk: LearnerHandler.syncFollower
+    pub(super) fn synchronise(&mut self, now_ms: u64, link: LinkId, last: Zxid, out: &mut Vec<LeaderAction>) {
+        let log = if self.settings.sends_log { Log::Unasked } else { Log::Off };
+        match self.decide(last, log) {
+            Decision::Send(plan) => self.send_history(now_ms, link, last, plan, out),
+            Decision::AskLog => {
+                if let Some(found) = self.links.get_mut(&link) {
+                    found.stage = Stage::Probing(last);
+                    out.push(LeaderAction::ProbeLog { link, peer: last });
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_probe(
+        &mut self,
+        now_ms: u64,
+        link: LinkId,
+        probe: Result<LogProbe, String>,
+        out: &mut Vec<LeaderAction>,
+    ) {
+        let Some((Stage::Probing(last), Some(who))) =
+            self.links.get(&link).map(|link| (link.stage, link.who))
+        else {
+            return;
+        };
+        let log = match &probe {
+            Ok(probe) => Log::Probed(probe),
+            Err(why) => {
+                let note = LeaderNote::LogUnreadable { server: who.server, why: why.clone() };
+                out.push(LeaderAction::Note(note));
+                Log::Off
+            }
+        };
+        let plan = match self.decide(last, log) {
+            Decision::Send(plan) => plan,
+            Decision::AskLog => Plan::Snapshot,
+        };
+        self.send_history(now_ms, link, last, plan, out);
+    }
+
+    fn decide(&self, peer: Zxid, log: Log<'_>) -> Decision {
+        let history = History { end: self.end, processed: self.committed, recent: &self.recent };
+        sync::decide(peer, &history, log, self.settings.forces_snapshot)
+    }
+
+    /// Puts history, outstanding proposals and NEWLEADER into a learner's stream; all that comes later goes behind them.
+    fn send_history(
+        &mut self,
+        now_ms: u64,
+        link: LinkId,
+        peer: Zxid,
+        plan: Plan,
+        out: &mut Vec<LeaderAction>,
+    ) {
+        let until_ms = now_ms.saturating_add(self.settings.init_ms());
+        let Some(found) = self.links.get_mut(&link) else { return };
+        let Some(who) = found.who else { return };
+        found.stage = Stage::Syncing { early: None };
+        // The end of a long stream is known to its writer only, who bounds the wait from there.
+        found.until_ms = matches!(plan, Plan::Transactions { log: None, .. }).then_some(until_ms);
+
+        let note =
+            |how, from| LeaderAction::Note(LeaderNote::Synchronising { server: who.server, peer, how, from });
+        match plan {
+            Plan::Snapshot => {
+                out.push(note("SNAP", self.committed));
+                out.push(LeaderAction::Send { link, what: Outgoing::Snapshot { zxid: self.committed } });
+            }
+            Plan::Transactions { cut, log, after } => {
+                match cut {
+                    Some(zxid) => {
+                        out.push(note("TRUNC", zxid));
+                        send(link, Packet::Trunc(zxid), out);
+                    }
+                    None => {
+                        out.push(note("DIFF", peer));
+                        send(link, Packet::Diff(self.end.max(peer)), out);
+                    }
+                }
+                if let Some((after, up_to)) = log {
+                    out.push(LeaderAction::Send { link, what: Outgoing::Log { after, up_to } });
+                }
+                for record in self.recent.above(after) {
+                    send(link, Packet::Proposal(Arc::clone(record)), out);
+                    send(link, Packet::Commit(record.header.zxid), out);
+                }
+            }
+        }
+        // zk: Leader.startForwarding: observers hear of transactions once they are committed
+        if who.is_follower {
+            for record in &self.outstanding {
+                send(link, Packet::Proposal(Arc::clone(record)), out);
+            }
+        }
+        send(link, Packet::NewLeader { zxid: self.first(), config: Some(self.verifier.to_string()) }, out);
+    }
+
+    // zk: Leader.waitForNewLeaderAck
+    pub(super) fn on_ack_while_syncing(
+        &mut self,
+        link: LinkId,
+        zxid: Zxid,
+        now_ms: u64,
+        out: &mut Vec<LeaderAction>,
+    ) {
+        let (first, last_proposed) = (self.first(), self.last_proposed);
+        let Some(found) = self.links.get_mut(&link) else { return };
+        let (Stage::Syncing { early }, Some(who)) = (found.stage, found.who) else { return };
+        if zxid > first && zxid <= last_proposed {
+            // zk: ZOOKEEPER-4685: up to 3.9.2 two threads of a follower write acknowledgements; it counts in its turn
+            found.stage = Stage::Syncing { early: early.max(Some(zxid)) };
+            return;
+        }
+        if zxid != first {
+            return self.refuse(link, Refusal::WrongAck(zxid), out);
+        }
+        found.stage = Stage::Synced;
+        found.until_ms = None;
+        found.acked = early.unwrap_or(first);
+        found.lag = Lag::default();
+        out.push(LeaderAction::Note(LeaderNote::Synchronised { server: who.server }));
+        if self.is_established() {
+            self.let_serve(link, out);
+        } else if who.votes {
+            self.count_synced(now_ms, who.server, out);
+        }
+    }
+
+    fn count_synced(&mut self, now_ms: u64, server: ServerId, out: &mut Vec<LeaderAction>) {
+        let quorums = self.quorums();
+        let Phase::Synchronisation { synced } = &mut self.phase else { return };
+        synced.insert(server);
+        if synced.contains(&self.settings.me) && quorums.are_met(synced) {
+            self.establish(now_ms, out);
+        }
+    }
+
+    /// The history is committed and the epoch may have transactions.
+    // zk: Leader.startZkServer
+    fn establish(&mut self, now_ms: u64, out: &mut Vec<LeaderAction>) {
+        self.phase = Phase::Broadcast { tick: 0, is_half: false };
+        self.deadline_ms = now_ms.saturating_add(self.settings.half_tick_ms());
+        self.committed = self.first();
+        out.push(LeaderAction::Established { first: self.first() });
+        for link in self.links_in(|stage| stage == Stage::Synced) {
+            self.let_serve(link, out);
+        }
+    }
+
+    fn let_serve(&mut self, link: LinkId, out: &mut Vec<LeaderAction>) {
+        let Some(found) = self.links.get_mut(&link) else { return };
+        found.stage = Stage::Serving;
+        let (voter, acked) = (found.voter(), found.acked);
+        send(link, Packet::UpToDate, out);
+        if voter.is_some_and(|server| self.acks.record(server, acked)) {
+            self.commit(out);
+        }
+    }
+}
