@@ -94,6 +94,19 @@ impl StorageError {
         move |source| Self::Io { path: path.to_owned(), doing, source }
     }
 
+    /// Whether it is the history that is at fault, and not the disk or the settings: a member of an ensemble may give it up
+    /// ([`Store::set_aside`](crate::Store::set_aside)) and come back with a leader's; a standalone server must stop.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt(_) | Self::LogsWithoutSnapshot { .. } | Self::CannotTruncate { .. } => true,
+            Self::Io { .. }
+            | Self::DataDir { .. }
+            | Self::Epochs { .. }
+            | Self::EmptyRecord { .. }
+            | Self::Poisoned => false,
+        }
+    }
+
     pub(crate) fn corrupt(file: &Path, offset: u64, what: Damage) -> Self {
         Self::Corrupt(Corruption { file: file.to_owned(), offset, what })
     }

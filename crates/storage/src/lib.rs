@@ -7,8 +7,11 @@
 //! * [`LogWriter`] ([`Store::log_writer`]): `append` each record, `commit` the batch: one write, one sync. An error is
 //!   returned once; the writer is dead then and the process ends.
 //! * [`SnapshotWriter`] ([`Store::snapshot_writer`]) takes the items of `tree::snapshot`.
-//! * [`Store::set_aside`] gives up a damaged history, for a peer that comes back by SNAP.
-//! * [`Store::truncate`] cuts the history for TRUNC and after SNAP, [`Store::purge`] removes what is not needed any more.
+//! * [`Store::set_aside`] gives up a damaged history ([`StorageError::is_damage`]), for a peer that comes back by SNAP.
+//! * [`Store::truncate`] cuts the history for TRUNC, [`Store::begin_replacement`] makes the state behind SNAP the history;
+//!   [`Store::purge`] removes what is not needed any more.
+//! * [`Store::probe`] tells a leader what the log proves about a learner's history, [`Store::records_between`] reads what the
+//!   learner lacks; both beside the writer.
 //! * [`epochs`] keeps `acceptedEpoch` and `currentEpoch`; [`SnapshotSchedule`] says when a snapshot is due.
 //! * [`inspect`] is for offline tools.
 //!
@@ -31,4 +34,6 @@ pub use log::{Commit, FileTail, LogReader, LogRecord, LogSettings, LogWriter};
 pub use names::{log_name, parse_log_name, parse_snapshot_name, snapshot_name};
 pub use schedule::SnapshotSchedule;
 pub use snapshot::{Compression, SnapshotDigest, SnapshotFile, SnapshotReader, SnapshotWriter, Trailers};
-pub use store::{Candidate, Load, Purged, Store, StoreSettings};
+pub use store::{
+    Candidate, Load, LogProbe, LostReason, Purged, RecordsBetween, Replacement, Store, StoreSettings,
+};

@@ -11,9 +11,10 @@ pub(crate) use reader::{follows, log_files};
 pub use scan::{LogFile, RecordEnd, Tear};
 pub use writer::{Commit, LogSettings, LogWriter};
 
-pub(crate) use format::HEADER_BYTES;
+pub(crate) use format::{FRAME_BYTES, HEADER_BYTES};
 pub(crate) use marks::{Mark, Marks};
 pub(crate) use scan::Scanned;
+pub(crate) use writer::DurableEnd;
 
 /// The checksum of a record's content, as it stands in front of it.
 pub(crate) fn checksum(content: &[u8]) -> u64 {

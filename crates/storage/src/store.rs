@@ -1,7 +1,10 @@
 //! A data directory: which snapshots and logs there are, and what may be done with them.
 
 mod aside;
+mod probe;
 mod purge;
+mod replace;
+mod run;
 mod truncate;
 
 use std::path::{Path, PathBuf};
@@ -9,14 +12,17 @@ use std::path::{Path, PathBuf};
 use jute::Zxid;
 
 use crate::disk::{Disk, DiskFile, create_dir_durably};
-use crate::log::{HEADER_BYTES, RecordEnd};
+use crate::log::{DurableEnd, HEADER_BYTES, RecordEnd};
 use crate::names::{PARTIAL_SNAPSHOT_PREFIX, parse_snapshot_name};
 use crate::snapshot::looks_whole;
 use crate::{
     Compression, FileTail, LogReader, LogSettings, LogWriter, SnapshotReader, SnapshotWriter, StorageError,
 };
 
+pub use aside::LostReason;
+pub use probe::{LogProbe, RecordsBetween};
 pub use purge::Purged;
+pub use replace::Replacement;
 
 /// Both directories keep their files in this one.
 const VERSION_DIR: &str = "version-2";
@@ -51,6 +57,7 @@ pub struct Store<D> {
     settings: StoreSettings,
     snapshot_dir: PathBuf,
     log_dir: PathBuf,
+    durable_end: DurableEnd,
 }
 
 /// A snapshot that may be loaded; reading it to the end tells whether it holds.
@@ -73,7 +80,8 @@ pub enum Load {
     LogsOnly,
     /// There is nothing and that is right: write the snapshot at zxid 0, then [`Store::forget_initialize`].
     Fresh,
-    /// There is nothing, or it was given up, and nobody said that this is right: zxid -1, no vote.
+    /// There is nothing, or it was given up, and nobody said that this is right: zxid -1, no vote. [`Store::why_lost`] says
+    /// which.
     Lost,
 }
 
@@ -98,7 +106,7 @@ impl<D: Disk> Store<D> {
     pub fn open(disk: D, settings: StoreSettings) -> Result<Self, StorageError> {
         let log_dir = settings.log_dir.join(VERSION_DIR);
         let snapshot_dir = settings.data_dir.join(VERSION_DIR);
-        let store = Self { disk, settings, snapshot_dir, log_dir };
+        let store = Self { disk, settings, snapshot_dir, log_dir, durable_end: DurableEnd::default() };
         store.check_dir(&store.log_dir)?;
         store.check_dir(&store.snapshot_dir)?;
         if store.log_dir != store.snapshot_dir {
@@ -148,18 +156,7 @@ impl<D: Disk> Store<D> {
     /// Snapshots that look whole, newest first.
     // zk: FileSnap.findNValidSnapshots
     pub fn candidates(&self) -> Result<Vec<Candidate>, StorageError> {
-        let mut candidates = self.snapshots()?;
-        candidates.reverse();
-        let mut whole = Vec::new();
-        for candidate in candidates {
-            if looks_whole(&self.disk, &candidate.path, candidate.compression)? {
-                whole.push(candidate);
-            }
-            if whole.len() == CANDIDATES_MAX {
-                break;
-            }
-        }
-        Ok(whole)
+        self.whole_snapshots(CANDIDATES_MAX)
     }
 
     /// Opens a snapshot.
@@ -202,9 +199,11 @@ impl<D: Disk> Store<D> {
         self.sync_dirs()
     }
 
-    /// A writer for the records behind `last`.
+    /// A writer for the records behind `last`, the only one from now on. This store and its clones read beside it what is
+    /// durable.
     pub fn log_writer(&self, last: Zxid) -> LogWriter<D> {
         LogWriter::new(self.disk.clone(), &self.log_dir, self.settings.log.clone(), last)
+            .telling(self.durable_end.clone())
     }
 
     /// Begins a snapshot.
@@ -236,6 +235,29 @@ impl<D: Disk> Store<D> {
     /// Bytes in all files of the snapshot directory.
     pub fn snapshot_dir_bytes(&self) -> Result<u64, StorageError> {
         self.dir_bytes(&self.snapshot_dir)
+    }
+
+    /// Where the durable part of the log ends, when there is a writer.
+    fn durable_end(&self) -> Option<Zxid> {
+        self.durable_end.get()
+    }
+
+    fn newest_candidate(&self) -> Result<Option<Candidate>, StorageError> {
+        Ok(self.whole_snapshots(1)?.pop())
+    }
+
+    /// The newest so many snapshots that look whole.
+    fn whole_snapshots(&self, count_max: usize) -> Result<Vec<Candidate>, StorageError> {
+        let mut whole = Vec::new();
+        for candidate in self.snapshots()?.into_iter().rev() {
+            if whole.len() == count_max {
+                break;
+            }
+            if looks_whole(&self.disk, &candidate.path, candidate.compression)? {
+                whole.push(candidate);
+            }
+        }
+        Ok(whole)
     }
 
     /// All snapshots by name, oldest first.
@@ -297,8 +319,12 @@ impl<D: Disk> Store<D> {
         self.disk.remove(path).map_err(StorageError::io("remove", path))
     }
 
+    fn sync_log_dir(&self) -> Result<(), StorageError> {
+        self.disk.sync_dir(&self.log_dir).map_err(StorageError::io("sync", &self.log_dir))
+    }
+
     fn sync_dirs(&self) -> Result<(), StorageError> {
-        self.disk.sync_dir(&self.log_dir).map_err(StorageError::io("sync", &self.log_dir))?;
+        self.sync_log_dir()?;
         if self.log_dir != self.snapshot_dir {
             self.disk.sync_dir(&self.snapshot_dir).map_err(StorageError::io("sync", &self.snapshot_dir))?;
         }

@@ -98,6 +98,18 @@ impl<F: DiskFile> Marks<F> {
         }
     }
 
+    /// Removes the mark when the log that it names is gone, lest another log of that name is held against it.
+    pub(crate) fn forget_missing<D: Disk<File = F>>(disk: &D, dir: &Path) -> Result<(), StorageError> {
+        let Some(mark) = Self::read(disk, dir)? else { return Ok(()) };
+        let log = dir.join(crate::names::log_name(mark.first));
+        if disk.exists(&log).map_err(StorageError::io("look for", &log))? {
+            return Ok(());
+        }
+        let path = dir.join(NAME);
+        disk.remove(&path).map_err(StorageError::io("remove", &path))?;
+        disk.sync_dir(dir).map_err(StorageError::io("sync", dir))
+    }
+
     fn open<D: Disk<File = F>>(&self, disk: &D) -> Result<F, StorageError> {
         if disk.exists(&self.path).map_err(StorageError::io("look for", &self.path))? {
             return disk.open_write(&self.path).map_err(StorageError::io("open", &self.path));

@@ -49,6 +49,7 @@ pub struct FileTail {
 #[derive(Debug)]
 pub struct LogReader<D: Disk> {
     disk: D,
+    dir: PathBuf,
     /// Files not yet opened, the next one last.
     files: Vec<PathBuf>,
     current: Option<(LogFile<D::File>, Arc<Path>, bool)>,
@@ -76,28 +77,60 @@ impl LogRecord {
 impl<D: Disk> LogReader<D> {
     /// The records that follow the state at `after`.
     pub fn after(disk: &D, dir: &Path, after: Zxid) -> Result<Self, StorageError> {
-        Self::open(disk, dir, after, Some(after))
+        Self::open(disk, dir, after, after, Some(after))
     }
 
     /// The records above `after`, whatever stands before the first of them.
     // zk: FileTxnLog.getLogFiles: from the last file that begins at or below the zxid
     pub fn unanchored(disk: &D, dir: &Path, after: Zxid) -> Result<Self, StorageError> {
-        Self::open(disk, dir, after, None)
+        Self::open(disk, dir, after, after, None)
     }
 
-    fn open(disk: &D, dir: &Path, after: Zxid, previous: Option<Zxid>) -> Result<Self, StorageError> {
+    /// The records from `first` on, whatever stands before it; no file before the one that should hold it is read.
+    pub(crate) fn from(disk: &D, dir: &Path, first: Zxid) -> Result<Self, StorageError> {
+        Self::open(disk, dir, first, Zxid(first.0.saturating_sub(1)), None)
+    }
+
+    fn open(
+        disk: &D,
+        dir: &Path,
+        begin: Zxid,
+        after: Zxid,
+        previous: Option<Zxid>,
+    ) -> Result<Self, StorageError> {
         let mut logs = log_files(disk, dir)?;
-        let begin = logs.iter().rposition(|(first, _)| *first <= after).unwrap_or(0);
+        let begin = logs.iter().rposition(|(first, _)| *first <= begin).unwrap_or(0);
         let files = logs.drain(begin..).rev().map(|(_, path)| path).collect();
         let mark = Marks::<D::File>::read(disk, dir)?
             .map(|mark| (dir.join(crate::names::log_name(mark.first)), mark));
         let disk = disk.clone();
-        Ok(Self { disk, files, current: None, mark, after, previous, tails: Vec::new(), is_failed: false })
+        let dir = dir.to_owned();
+        Ok(Self {
+            disk,
+            dir,
+            files,
+            current: None,
+            mark,
+            after,
+            previous,
+            tails: Vec::new(),
+            is_failed: false,
+        })
     }
 
     /// The zxid of the last record that was read, or the one to begin after.
     pub fn last_zxid(&self) -> Zxid {
         self.previous.unwrap_or(self.after)
+    }
+
+    /// Where the files are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How the files that were read to their end so far, end.
+    pub(crate) fn tails(&self) -> &[FileTail] {
+        &self.tails
     }
 
     /// How the files that were read to their end, end.

@@ -1,4 +1,6 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jute::Zxid;
@@ -39,6 +41,10 @@ pub struct Commit {
     pub is_slow: bool,
 }
 
+/// The end of what is durable in a log, as its writer last said it: those who read beside it stop there.
+#[derive(Debug, Clone)]
+pub(crate) struct DurableEnd(Arc<AtomicI64>);
+
 /// Appends records.
 ///
 /// * What was appended is durable when [`LogWriter::commit`] returned, its directory entry included.
@@ -53,6 +59,7 @@ pub struct LogWriter<D: Disk> {
     file: Option<OpenLog<D::File>>,
     batch: Batch,
     committed: Zxid,
+    durable_end: DurableEnd,
     /// Bytes in files that were left since the last reset.
     closed_bytes: u64,
     is_poisoned: bool,
@@ -88,6 +95,27 @@ impl Default for LogSettings {
     }
 }
 
+impl DurableEnd {
+    /// Nobody writes: all that is there may be read.
+    const UNKNOWN: i64 = i64::MAX;
+
+    /// The end, when there is a writer.
+    pub(crate) fn get(&self) -> Option<Zxid> {
+        let end = self.0.load(Ordering::Acquire);
+        (end != Self::UNKNOWN).then_some(Zxid(end))
+    }
+
+    fn set(&self, zxid: Zxid) {
+        self.0.store(zxid.0, Ordering::Release);
+    }
+}
+
+impl Default for DurableEnd {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(Self::UNKNOWN)))
+    }
+}
+
 impl<D: Disk> LogWriter<D> {
     /// A writer that begins a new file with the first record; `last` is the zxid that the log ends with.
     pub fn new(disk: D, dir: &Path, settings: LogSettings, last: Zxid) -> Self {
@@ -99,9 +127,17 @@ impl<D: Disk> LogWriter<D> {
             file: None,
             batch: Batch::default(),
             committed: last,
+            durable_end: DurableEnd::default(),
             closed_bytes: 0,
             is_poisoned: false,
         }
+    }
+
+    /// Says from now on how far the log is durable.
+    pub(crate) fn telling(mut self, durable_end: DurableEnd) -> Self {
+        durable_end.set(self.committed);
+        self.durable_end = durable_end;
+        self
     }
 
     /// Puts a record, already encoded, into the batch.
@@ -134,6 +170,7 @@ impl<D: Disk> LogWriter<D> {
 
         let is_slow = sync_time.is_some_and(|time| time > self.settings.sync_warning);
         self.committed = self.batch.last;
+        self.durable_end.set(self.committed);
         let commit = Commit { zxid: self.committed, records: self.batch.records, sync_time, is_slow };
         self.batch.clear();
         if self.settings.size_limit_bytes.is_some_and(|limit| self.file_bytes() > limit) {

@@ -42,6 +42,14 @@ pub struct SnapshotWriter<D: Disk> {
     buffer: Vec<u8>,
 }
 
+/// A snapshot that is complete and durable, under a name that nobody takes for one.
+pub(crate) struct UnnamedSnapshot<D> {
+    disk: D,
+    dir: PathBuf,
+    partial: PathBuf,
+    file: SnapshotFile,
+}
+
 enum Output<F: DiskFile> {
     Plain(BufWriter<Appender<F>>),
     Gzip(Box<GzEncoder<BufWriter<Appender<F>>>>),
@@ -92,11 +100,21 @@ impl<D: Disk> SnapshotWriter<D> {
     /// Seals the snapshot, makes it durable and gives it its name. After an error the partial file is gone, if the disk lets
     /// it go.
     pub fn finish(self, trailers: Trailers) -> Result<SnapshotFile, StorageError> {
-        let (disk, partial) = (self.disk.clone(), self.partial.clone());
-        self.complete(trailers).inspect_err(|_| disk.remove(&partial).unwrap_or_default())
+        self.complete(trailers)?.give_name()
     }
 
-    fn complete(mut self, trailers: Trailers) -> Result<SnapshotFile, StorageError> {
+    /// Seals the snapshot and makes it durable, still without its name.
+    pub(crate) fn complete(self, trailers: Trailers) -> Result<UnnamedSnapshot<D>, StorageError> {
+        let (disk, partial) = (self.disk.clone(), self.partial.clone());
+        self.seal_all(trailers).inspect_err(|_| disk.remove(&partial).unwrap_or_default())
+    }
+
+    /// The zxid of the state that it holds.
+    pub(crate) fn zxid(&self) -> Zxid {
+        self.zxid
+    }
+
+    fn seal_all(mut self, trailers: Trailers) -> Result<UnnamedSnapshot<D>, StorageError> {
         self.seal()?;
         if let Some(digest) = trailers.digest {
             self.write(|out| {
@@ -113,9 +131,8 @@ impl<D: Disk> SnapshotWriter<D> {
         let path = self.dir.join(snapshot_name(self.zxid, self.compression));
         let mut appender = self.output.finish().map_err(StorageError::io("write", &self.partial))?;
         appender.file.sync().map_err(StorageError::io("sync", &self.partial))?;
-        self.disk.rename(&self.partial, &path).map_err(StorageError::io("rename", &self.partial))?;
-        self.disk.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))?;
-        Ok(SnapshotFile { path, zxid: self.zxid, len: appender.position })
+        let file = SnapshotFile { path, zxid: self.zxid, len: appender.position };
+        Ok(UnnamedSnapshot { disk: self.disk, dir: self.dir, partial: self.partial, file })
     }
 
     /// Gives up: removes what was written.
@@ -137,6 +154,26 @@ impl<D: Disk> SnapshotWriter<D> {
         encode(&mut self.buffer);
         self.checksum.write(&self.buffer);
         self.output.write_all(&self.buffer).map_err(StorageError::io("write", &self.partial))
+    }
+}
+
+impl<D: Disk> UnnamedSnapshot<D> {
+    /// Gives it its name, durably. After an error the partial file is gone, if the disk lets it go.
+    pub(crate) fn give_name(self) -> Result<SnapshotFile, StorageError> {
+        self.rename().inspect_err(|_| self.discard())?;
+        Ok(self.file)
+    }
+
+    /// Removes it, if the disk lets it go.
+    pub(crate) fn discard(&self) {
+        self.disk.remove(&self.partial).unwrap_or_default();
+    }
+
+    fn rename(&self) -> Result<(), StorageError> {
+        self.disk
+            .rename(&self.partial, &self.file.path)
+            .map_err(StorageError::io("rename", &self.partial))?;
+        self.disk.sync_dir(&self.dir).map_err(StorageError::io("sync", &self.dir))
     }
 }
 

@@ -10,6 +10,15 @@ const MARKER: &str = "resync.needed";
 /// What the name of a file that was set aside begins with; neither server takes it for one of its own.
 const ASIDE_PREFIX: &str = "aside";
 
+/// Why a server has no history and must not vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostReason {
+    /// There is nothing, and nobody said that this is right (`initialize`, `db.autocreate`).
+    Empty,
+    /// A damaged history was given up, and no leader's has come yet.
+    GivenUp,
+}
+
 impl<D: Disk> Store<D> {
     /// Gives up a damaged history: renames all snapshots and logs, so that they can be looked at, and says so durably
     /// first. Until [`Store::finish_resync`] there is nothing to load, and the server must not vote.
@@ -27,6 +36,11 @@ impl<D: Disk> Store<D> {
     pub fn is_resync_needed(&self) -> Result<bool, StorageError> {
         let marker = self.log_dir.join(MARKER);
         self.disk.exists(&marker).map_err(StorageError::io("look for", &marker))
+    }
+
+    /// What [`Load::Lost`](crate::Load::Lost) means here.
+    pub fn why_lost(&self) -> Result<LostReason, StorageError> {
+        Ok(if self.is_resync_needed()? { LostReason::GivenUp } else { LostReason::Empty })
     }
 
     /// To be called when the snapshot of a leader is durable here.

@@ -31,10 +31,9 @@ impl<D: Disk> Store<D> {
         self.records_after(oldest)?.try_for_each(|record| record.map(drop))?;
         for (_, _, path) in self.needless(oldest)? {
             self.remove(&path)?;
-            purged.removed.push(path);
-        }
-        if !purged.removed.is_empty() {
+            // One by one: an older log must not outlive the snapshot that shows where it has a hole.
             self.sync_dirs()?;
+            purged.removed.push(path);
         }
         Ok(purged)
     }
@@ -55,7 +54,7 @@ impl<D: Disk> Store<D> {
     }
 
     /// Whether a snapshot can be read to its end; a disk that does not answer is an error.
-    fn holds(&self, candidate: &Candidate) -> Result<bool, StorageError> {
+    pub(super) fn holds(&self, candidate: &Candidate) -> Result<bool, StorageError> {
         match self.read_snapshot(candidate).and_then(|reader| reader.verify()) {
             Ok(_) => Ok(true),
             Err(StorageError::Corrupt(_)) => Ok(false),
