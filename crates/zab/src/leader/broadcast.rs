@@ -66,8 +66,11 @@ impl Leader {
         found.heard_until_tick = heard_until_tick;
         match packet {
             Packet::Ack(zxid) => self.on_ack(link, zxid, out),
-            Packet::Ping { zxid: _, heard } if heard.is_empty() => {}
-            Packet::Ping { zxid: _, heard } => out.push(LeaderAction::Heard { sessions: heard }),
+            Packet::Ping { zxid: _, heard } => {
+                if let Some(sessions) = heard.filter(|heard| !heard.is_empty()) {
+                    out.push(LeaderAction::Heard { sessions });
+                }
+            }
             Packet::Revalidate { session, timeout_ms } => {
                 out.push(LeaderAction::Revalidate { link, session, timeout_ms });
             }

@@ -63,7 +63,7 @@ impl Leader {
             } else if link.lag.is_longer_than(sync_ms, now_ms) {
                 self.refuse(id, Refusal::TimedOut("a proposal was not acknowledged"), out);
             } else if link.is_forwarding() {
-                send(id, Packet::Ping { zxid, heard: Vec::new() }, out);
+                send(id, Packet::Ping { zxid, heard: None }, out);
             }
         }
     }
