@@ -13,8 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("lib", "faults")]
 from harness import Server, Skip, apache, four_letters, remove, scratch  # noqa: E402
+from wire import CLOSE_SESSION, Client, Gone  # noqa: E402
 
 # The reference tells how it synchronised a learner only at this level.
 os.environ.setdefault("APACHE_LOG", "info")
@@ -29,7 +30,8 @@ QUICK_TICKS = {"tickTime": 500, "initLimit": 20, "syncLimit": 5, "maxSessionTime
 # What a server of the reference says of a synchronisation, as a learner or as the leader.
 SYNCED_BY = {"DIFF": r"Getting a diff from the leader|Sending DIFF zxid",
              "SNAP": r"Getting a snapshot from leader|Sending snapshot last zxid",
-             "TRUNC": r"Truncating log to get in sync|Sending TRUNC zxid"}
+             "TRUNC": r"Truncating log to get in sync|Sending TRUNC "}
+COMPARED = r"Synchronizing with Learner.* maxCommittedLog=0x([0-9a-f]+).* peerLastZxid=0x([0-9a-f]+)"
 
 # Ports below the range that the system takes for outgoing connections, so that nobody takes one while its server is down.
 FIRST_PORT, LAST_PORT = 12000, 31000
@@ -229,6 +231,9 @@ class Ensemble:
         end, before = time.monotonic() + seconds, None
         while True:
             zxids = [member.zxid() for member in self.alive]
+            if any(zxid and zxid & 0xffffffff == 0 for zxid in zxids):
+                # Nothing was written in this epoch yet: the leader counts from it, the others do not.
+                touch(self.leader() or self.alive[0])
             if None not in zxids and len(set(zxids)) == 1 and zxids == before:
                 return zxids[0]
             if time.monotonic() > end:
@@ -236,8 +241,8 @@ class Ensemble:
             before = zxids
             time.sleep(0.3)
 
-    def lead_by(self, number, write):
-        """Makes this member the leader. All data directories must be equal or empty. `write(member)` makes a transaction.
+    def lead_by(self, number):
+        """Makes this member the leader. All data directories must be equal or empty.
 
         Whoever is to lose misses one transaction; then a majority is started in which only this member has it."""
         chosen = self.member(number)
@@ -246,7 +251,7 @@ class Ensemble:
         late, early = others[:minority], others[minority:]
         self.stop()
         self.start([chosen, *early])
-        write(chosen)
+        touch(chosen)
         self.settle()
         self.stop()
         self.start([chosen, *late])
@@ -257,11 +262,36 @@ class Ensemble:
             raise AssertionError(f"{self.leader()} leads, {chosen} has the highest zxid")
 
 
-def synced_by(member, leader, marks, how):
-    """Whether the logs of the two say so since `marks`; None when neither is the reference's, which says so in known words."""
-    if not any(one.kind in "AD" for one in (member, leader)):
+def touch(member):
+    """One transaction and more."""
+    client = connect(member)
+    client.create(f"/touched-{time.monotonic_ns()}", "")
+    client.call(CLOSE_SESSION, b"")
+
+
+def connect(member, seconds=20):
+    """A session, as soon as the server gives one."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return Client(member.port)
+        except Gone:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def synced_by(member, leader, marks):
+    """How the logs of the two say so since `marks`; None when neither is the reference's, which says so in known words."""
+    tellers = [one for one in (member, leader) if one.kind in "AD"]
+    if not tellers:
         return None
-    return any(re.search(SYNCED_BY[how], one.log_since(marks.get(one, 0))) for one in (member, leader) if one.kind in "AD")
+    told = "".join(one.log_since(marks.get(one, 0)) for one in tellers)
+    seen = {how for how, words in SYNCED_BY.items() if re.search(words, told)}
+    # A leader that cuts a tail off says only what it compared.
+    if any(int(peer, 16) > int(highest, 16) for highest, peer in re.findall(COMPARED, told)):
+        seen.add("TRUNC")
+    return sorted(seen)
 
 
 def marks_of(ensemble):

@@ -66,6 +66,8 @@ struct Run {
     /// Raised when every session is to go to the server of its number.
     spread: AtomicU64,
     left: AtomicI64,
+    /// Writes a second of all writers; 0: as many as are answered.
+    rate: AtomicU64,
     gaps: Mutex<Gaps>,
     problems: AtomicU64,
     expired: AtomicU64,
@@ -104,6 +106,7 @@ pub(crate) fn run(plan: Plan) -> Result<bool> {
         newest: AtomicI64::new(0),
         spread: AtomicU64::new(0),
         left: AtomicI64::new(left),
+        rate: AtomicU64::new(plan.rate),
         gaps: Mutex::new(Gaps::new()),
         problems: AtomicU64::new(0),
         expired: AtomicU64::new(0),
@@ -171,6 +174,10 @@ impl Desk<'_, '_> {
                     self.run.spread.fetch_add(1, Ordering::Relaxed);
                     println!("spread");
                 }
+                ["rate", number] => {
+                    self.run.rate.store(number.parse()?, Ordering::Relaxed);
+                    println!("rate");
+                }
                 ["pause"] => self.pause(),
                 ["resume"] => {
                     self.run.paused.store(false, Ordering::SeqCst);
@@ -223,6 +230,7 @@ impl Desk<'_, '_> {
         self.pokes += 1;
         let began = Instant::now();
         self.poker.set_surely(self.run, &self.run.path(quiet::WATCHED), self.pokes.to_string().as_bytes())?;
+        self.leave_poker();
         let told = || self.quiet.iter().filter(|quiet| quiet.seen() >= self.pokes).count();
         while told() < self.quiet.len() && began.elapsed() < POKE_MAX {
             std::thread::sleep(Duration::from_millis(10));
@@ -236,6 +244,12 @@ impl Desk<'_, '_> {
         }
         println!("poke told={} ms={}", told(), began.elapsed().as_millis());
         Ok(())
+    }
+
+    /// Its session would expire before it is needed again.
+    fn leave_poker(&mut self) {
+        self.poker.close();
+        self.poker = Roamer::new(0);
     }
 
     /// Waits until every writer has its last reply; `now`: they send no more, else each goes on to its share.
@@ -282,6 +296,7 @@ impl Desk<'_, '_> {
                     self.run
                         .problem(&format!("{left} ephemeral nodes stay after their sessions were closed"));
                 }
+                self.leave_poker();
                 println!("closed left={left} ms={}", began.elapsed().as_millis());
                 return Ok(());
             }

@@ -23,11 +23,13 @@ pub(super) struct Quiet {
     /// What it read after the last event.
     seen: AtomicU64,
     session: AtomicI64,
+    /// The session whose ephemeral node is there.
+    owner: AtomicI64,
 }
 
 impl Quiet {
     pub(super) fn new(number: usize) -> Self {
-        Self { number, seen: AtomicU64::new(0), session: AtomicI64::new(0) }
+        Self { number, seen: AtomicU64::new(0), session: AtomicI64::new(0), owner: AtomicI64::new(0) }
     }
 
     pub(super) fn seen(&self) -> u64 {
@@ -83,7 +85,9 @@ impl Quiet {
                             let xid = next_xid(roamer);
                             let _ = roamer.send(&watch(run, xid));
                         }
-                    } else if answer.xid == 1 && !matches!(answer.err, 0 | op::NODE_EXISTS) {
+                    } else if answer.xid == 1 && matches!(answer.err, 0 | op::NODE_EXISTS) {
+                        self.owner.store(roamer.session, Ordering::SeqCst);
+                    } else if answer.xid == 1 {
                         run.problem(&format!("{}: {}", self.path(run), op::error_name(answer.err)));
                     } else if answer.xid > 1 && answer.err == 0 {
                         let text = Reader(&answer.body).string()?;
@@ -105,7 +109,7 @@ impl Quiet {
         Ok(())
     }
 
-    /// The ephemeral node (again: it may have been lost with the connection on the way) and the watch.
+    /// The ephemeral node, unless it is known to be there, and the watch.
     fn greet(&self, run: &Run, roamer: &mut Roamer, again: bool) -> io::Result<()> {
         let mut bytes = Vec::new();
         if again {
@@ -117,14 +121,20 @@ impl Quiet {
                 .strings(none);
             bytes.extend(request_frame(op::XID_SET_WATCHES, op::SET_WATCHES, &body.0));
         }
-        let node = acls::write(Writer::default().string(&self.path(run)).string("here"), acls::OPEN)
-            .int(FLAG_EPHEMERAL);
-        bytes.extend(request_frame(1, op::CREATE, &node.0));
+        if self.owner.load(Ordering::SeqCst) != roamer.session {
+            bytes.extend(self.create(run));
+        }
         roamer.xid = roamer.xid.max(1);
         if !again {
             bytes.extend(watch(run, next_xid(roamer)));
         }
         roamer.send(&bytes)
+    }
+
+    fn create(&self, run: &Run) -> Vec<u8> {
+        let node = acls::write(Writer::default().string(&self.path(run)).string("here"), acls::OPEN)
+            .int(FLAG_EPHEMERAL);
+        request_frame(1, op::CREATE, &node.0)
     }
 }
 

@@ -49,14 +49,22 @@ impl Roamer {
     /// Tries the servers in turn, from its own on. An error: nobody served for too long, or the run has ended.
     pub(super) fn open(&mut self, run: &Run) -> Result<()> {
         let began = Instant::now();
-        while !self.try_open(run) {
-            self.server = (self.server + 1) % run.plan.addresses.len();
+        while !self.try_next(run) {
             if began.elapsed() > NOBODY_MAX {
                 return Err("no server took the session".into());
             }
-            std::thread::sleep(RETRY);
         }
         Ok(())
+    }
+
+    /// Tries one server; the next one will be tried after it.
+    pub(super) fn try_next(&mut self, run: &Run) -> bool {
+        let connected = self.try_open(run);
+        if !connected {
+            self.server = (self.server + 1) % run.plan.addresses.len();
+            std::thread::sleep(RETRY);
+        }
+        connected
     }
 
     fn try_open(&mut self, run: &Run) -> bool {

@@ -135,10 +135,14 @@ impl<'run> Writer<'run> {
         self.run.parked.fetch_add(1, Ordering::SeqCst);
         let mut pinged = Instant::now();
         while self.run.paused.load(Ordering::SeqCst) && !self.run.is_over() {
-            if pinged.elapsed() > PING_EVERY {
+            if !self.roamer.is_connected() {
+                self.roamer.try_next(self.run);
+            } else if pinged.elapsed() > PING_EVERY {
                 pinged = Instant::now();
-                // The answer is read with the next reply.
-                let _ = self.roamer.send(&request_frame(op::XID_PING, op::PING, &[]));
+                let alive = self.roamer.send(&request_frame(op::XID_PING, op::PING, &[]));
+                if alive.and_then(|()| self.roamer.next(self.run)).is_err() {
+                    self.roamer.leave_for(self.roamer.server);
+                }
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -177,7 +181,9 @@ impl<'run> Writer<'run> {
     }
 
     fn pace(&mut self) {
-        if let Some(each) = (self.run.plan.writers as u64 * 1_000_000).checked_div(self.run.plan.rate) {
+        if let Some(each) =
+            (self.run.plan.writers as u64 * 1_000_000).checked_div(self.run.rate.load(Ordering::Relaxed))
+        {
             // After a time without service nothing is made up for.
             let now = Instant::now();
             self.due = self.due.max(now) + Duration::from_micros(each);
