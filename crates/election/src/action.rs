@@ -25,6 +25,7 @@ pub enum Action {
     /// was not heeded any further, and the election begins anew once the membership is set.
     NewerConfig(String),
     /// While we lead, this voter looks for a leader: it may have left us before we were established (ZOOKEEPER-3109).
+    // zk: Leader.reportLookingSid, which the reference heeds once `zookeeper.leader.maxTimeToWaitForEpoch` is over
     VoterLooks(ServerId),
     /// Something worth a line in the log.
     Note(Note),

@@ -205,6 +205,7 @@ impl Election {
         let Some(text) = &notification.config else { return false };
         match config::read(text, self.membership.current(), self.settings.multi_address) {
             Gossip::Known => false,
+            // diverges(election-config-unreadable): some of these end the reference's receiver for good
             Gossip::Unreadable => {
                 out.push(Action::Note(Note::ConfigUnreadable { from }));
                 false
@@ -342,7 +343,8 @@ fn unheeded(from: ServerId, why: Unheeded, out: &mut Vec<Action>) {
 // zk: Vote(long, long, long)
 const NO_ROUND: i64 = -1;
 
-/// Least wait for messages: with 0 a peer would do nothing but send.
+/// Least wait for messages.
+// diverges(election-wait-min): with 0 a peer would do nothing but send
 const TIMEOUT_MIN_MS: u64 = 1;
 
 #[cfg(test)]

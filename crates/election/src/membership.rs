@@ -86,6 +86,7 @@ impl Membership {
     }
 
     /// Whether `new` is a better choice than `old`; a server without weight never is.
+    // diverges(election-weight-of-a-stranger): where there are groups, one that is in none has no weight
     // zk: FastLeaderElection.totalOrderPredicate
     pub(crate) fn is_better(&self, new: &Candidate, old: &Candidate) -> bool {
         self.current.weight(ServerId(new.leader)) != 0 && new > old

@@ -137,6 +137,8 @@ mod tests {
             (vote(base, 0, Looking), vote((3, 6, 1, 1), 0, Looking), false),
             (vote(base, 0, Looking), vote((3, 5, 2, 1), 0, Looking), false),
             (vote(base, 0, Looking), vote((3, 5, 1, 2), 0, Leading), false),
+            (vote(base, 0, Looking), vote((3, 9, 1, 1), 2, Leading), false),
+            (vote(base, 0, Looking), vote((3, 5, 7, 1), 2, Following), false),
             // ZOOKEEPER-1805: zxid and round of settled peers may differ.
             (vote(base, 2, Following), vote((3, 9, 7, 1), 2, Leading), true),
             (vote(base, 2, Following), vote((3, 5, 1, 2), 2, Leading), false),
