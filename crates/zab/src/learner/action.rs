@@ -153,7 +153,7 @@ pub enum Departure {
     Lost(String),
     /// The leader was silent, or did not finish in time.
     TimedOut(&'static str),
-    /// The leader's epoch is older than one that was accepted.
+    /// The leader's epoch is older than one that was accepted, or that it was elected with.
     OldEpoch(i32),
     /// It sent this where it has no place.
     Unexpected(&'static str),
@@ -208,7 +208,7 @@ impl fmt::Display for Departure {
             Self::Lost(why) => write!(f, "the connection to the leader is gone: {why}"),
             Self::TimedOut(what) => write!(f, "the leader took too long: {what}"),
             Self::OldEpoch(epoch) => {
-                write!(f, "the leader's epoch {epoch} is older than one that was accepted")
+                write!(f, "the leader's epoch {epoch} is older than one that was accepted or elected")
             }
             Self::Unexpected(what) => write!(f, "the leader sent {what}, which has no place here"),
             Self::Gap { before, came } => write!(f, "transaction {came} does not go on from {before}"),

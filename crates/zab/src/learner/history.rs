@@ -102,8 +102,12 @@ impl History {
         self.durable >= zxid
     }
 
+    /// What is neither committed nor durable counts twice.
     pub(super) fn held_bytes(&self) -> usize {
-        self.pending_bytes.saturating_add(self.undurable_bytes)
+        let unacknowledged = self.unacknowledged.as_ref().map_or(0, VecDeque::len);
+        self.pending_bytes
+            .saturating_add(self.undurable_bytes)
+            .saturating_add(unacknowledged.saturating_mul(size_of::<Zxid>()))
     }
 
     pub(super) fn into_pending(self) -> Vec<Arc<TxnRecord>> {

@@ -128,7 +128,8 @@ impl Learner {
                 // The leader counts acknowledgements of the repeat, which took the place of the first.
                 self.history.owe_acknowledgement(came);
                 out.push(LearnerAction::Note(LearnerNote::Repeated(came)));
-                return self.acknowledge_durable(out);
+                self.acknowledge_durable(out);
+                return self.check_held(out);
             }
             Continuation::Repeat | Continuation::Gap => {
                 return self.leave(Departure::Gap { before, came }, out);
