@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use jute::{SessionId, Zxid};
 
 use crate::request::{Identities, Request};
@@ -72,6 +73,22 @@ pub enum Event {
     Shutdown,
 }
 
+impl Event {
+    /// The wall time that came with it, if any did.
+    #[must_use]
+    pub fn wall_ms(&self) -> Option<i64> {
+        match self {
+            Self::NewSession { wall_ms, .. }
+            | Self::ReopenSession { wall_ms, .. }
+            | Self::Tick { wall_ms }
+            | Self::Deadline { wall_ms }
+            | Self::ContainerCheck { wall_ms } => Some(*wall_ms),
+            Self::Request(request) | Self::Throttled(request) => Some(request.wall_ms),
+            Self::ConnectionLost { .. } | Self::Heard { .. } | Self::Durable { .. } | Self::Shutdown => None,
+        }
+    }
+}
+
 /// A request with all that its answer needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRequest {
@@ -83,6 +100,8 @@ pub struct ClientRequest {
     pub xid: i32,
     /// What it asks for.
     pub request: Request,
+    /// The same as it came, for a leader elsewhere; bytes behind what is decoded included.
+    pub body: Bytes,
     /// Who the client was when the request came.
     pub identities: Identities,
     /// When the request came, for the latency.

@@ -9,7 +9,8 @@ use pipeline::sessions::password;
 use pipeline::time::Millis;
 use tree::{DigestMismatch, EventKind, OpResult, State, Trigger, Watches};
 
-use crate::{Effect, HaltReason, LocalReply, Origin};
+use crate::effect::Opening;
+use crate::{Effect, HaltReason, LocalReply, Origin, PeerEffect};
 
 /// The outboxes of all connections.
 pub trait Outboxes {
@@ -59,6 +60,10 @@ pub fn carry_out(
                 carrier.open(*connection, *session, *timeout_ms);
             }
             Effect::Close { connection, why } => carrier.to(*connection, |outbox| outbox.close(*why)),
+            Effect::Peer(PeerEffect::ApplyFuzzy { record }) => carrier.apply_fuzzy(record),
+            Effect::Peer(PeerEffect::SetLastProcessed { zxid }) => {
+                carrier.state.set_last_processed_zxid(*zxid);
+            }
             Effect::Append { .. }
             | Effect::Note { .. }
             | Effect::Halt { .. }
@@ -98,6 +103,17 @@ impl<O: Outboxes> Carrier<'_, O> {
         }
     }
 
+    /// In a fuzzy window nobody is connected.
+    fn apply_fuzzy(&mut self, record: &TxnRecord) {
+        let zxid = record.header.zxid;
+        match self.state.apply_fuzzy(record) {
+            Ok(()) => self.report.applied += 1,
+            Err(error) => {
+                self.report.halt = Some(HaltReason::Apply { zxid, what: error.to_string() });
+            }
+        }
+    }
+
     fn fire(&mut self) {
         for trigger in core::mem::take(&mut self.triggers) {
             let mut told = core::mem::take(&mut self.told);
@@ -127,6 +143,11 @@ impl<O: Outboxes> Carrier<'_, O> {
                     self.to(origin.connection, Outbox::complete_one);
                 }
                 self.open(origin.connection, session, opening.timeout_ms);
+            }
+            // zk: FinalRequestProcessor.processRequest sends a reply where the client waits for a handshake
+            // diverges(refused-create-session): a session that could not begin is refused as one that does not exist
+            (Ending::Reply(_), Some(Opening { is_handshake: true, .. })) => {
+                self.to(origin.connection, |outbox| outbox.refuse(false));
             }
             (Ending::Reply(err), _) => {
                 let op =

@@ -196,6 +196,17 @@ pub enum Mode {
     Observer,
 }
 
+impl core::fmt::Display for Mode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Standalone => "standalone",
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Observer => "observer",
+        })
+    }
+}
+
 /// Who waits for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
@@ -251,6 +262,11 @@ pub enum HaltReason {
         /// What it was given.
         given: Zxid,
     },
+    /// The state is not that of the log, and cannot be read from it again.
+    Reload {
+        /// What is wrong.
+        why: String,
+    },
 }
 
 impl core::fmt::Display for HaltReason {
@@ -260,6 +276,7 @@ impl core::fmt::Display for HaltReason {
             Self::DurableAhead { durable, given } => {
                 write!(f, "the log claims {durable} although it was given {given} only")
             }
+            Self::Reload { why } => write!(f, "the state cannot be read from the log again: {why}"),
         }
     }
 }

@@ -13,21 +13,26 @@
 
 extern crate alloc;
 
+mod attachments;
 mod carry_out;
 mod containers;
 mod effect;
 mod event;
 mod note;
 mod peer;
+mod primary;
 mod recover;
 mod standalone;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use tree::State;
+
+use peer::Peer;
 
 pub use carry_out::{CarryReport, Outboxes, carry_out};
 pub use effect::{Effect, HaltReason, LocalReply, Mode, Origin, PeerEffect};
@@ -50,6 +55,8 @@ pub struct Replica {
 enum Role {
     /// A server without an ensemble: what is durable here is committed.
     Standalone(Standalone),
+    /// A member of an ensemble.
+    Peer(Box<Peer>),
 }
 
 /// What a replica cannot know by itself.
@@ -75,9 +82,25 @@ impl Replica {
         Self { role: Role::Standalone(Standalone::new(settings, seed, state, now, out)) }
     }
 
+    /// Starts a member of an ensemble over a recovered state, which is all that its log holds.
+    ///
+    /// It looks for a leader at once.
+    pub fn peer(
+        settings: Arc<PipelineSettings>,
+        peer: PeerSettings,
+        start: PeerStart,
+        seed: ReplicaSeed,
+        state: &State,
+        now: Millis,
+        out: &mut Vec<Effect>,
+    ) -> Self {
+        Self { role: Role::Peer(Box::new(Peer::new(settings, peer, start, seed, state, now, out))) }
+    }
+
     /// Handles one event.
     pub fn step(&mut self, now: Millis, event: impl Into<Event>, state: &State, out: &mut Vec<Effect>) {
         match (&mut self.role, event.into()) {
+            (Role::Peer(peer), event) => peer.step(now, event, state, out),
             (Role::Standalone(standalone), Event::Server(event)) => standalone.step(now, event, state, out),
             // A server without an ensemble has asked for none of these.
             (
@@ -97,24 +120,43 @@ impl Replica {
         }
     }
 
-    /// When [`Event::Deadline`] is due, if at all.
+    /// When `Event::Deadline` is due, if at all.
     pub fn next_deadline(&self) -> Option<Millis> {
         match &self.role {
             Role::Standalone(standalone) => standalone.next_deadline(),
+            Role::Peer(peer) => peer.next_deadline(),
         }
     }
 
-    /// Number of requests that wait for the log.
+    /// Number of requests that wait for their commit.
     pub fn outstanding(&self) -> usize {
         match &self.role {
             Role::Standalone(standalone) => standalone.outstanding(),
+            Role::Peer(peer) => peer.outstanding(),
         }
     }
 
-    /// When each session expires, for `dump`.
+    /// When each session expires, for `dump`; a learner does not know.
     pub fn sessions_report(&self) -> Vec<SessionReport> {
         match &self.role {
             Role::Standalone(standalone) => standalone.sessions_report(),
+            Role::Peer(peer) => peer.sessions_report(),
+        }
+    }
+
+    /// What a member of an ensemble is doing; `None` for a server without one.
+    pub fn report(&self) -> Option<PeerReport> {
+        match &self.role {
+            Role::Standalone(_) => None,
+            Role::Peer(peer) => Some(peer.report()),
+        }
+    }
+
+    /// Whether clients are served.
+    pub fn is_serving(&self) -> bool {
+        match &self.role {
+            Role::Standalone(_) => true,
+            Role::Peer(peer) => peer.is_serving(),
         }
     }
 }

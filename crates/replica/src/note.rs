@@ -1,8 +1,12 @@
 use alloc::string::String;
 use core::fmt;
 
-use jute::SessionId;
+use ensemble::ServerId;
+use jute::{SessionId, Zxid};
 use pipeline::prepare::QuotaWarning;
+use zab::LinkId;
+
+use crate::Mode;
 
 /// How loud a note is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +57,79 @@ pub enum Note {
     },
     /// A create or a change of data went over a quota.
     Quota(QuotaWarning),
+    /// The election says.
+    Election(election::Note),
+    /// A message on the election port cannot be read.
+    BadNotification {
+        /// Who sent it.
+        from: ServerId,
+        /// Why.
+        why: election::Ignored,
+    },
+    /// Another server knows a newer membership.
+    NewerConfig {
+        /// Its text.
+        config: String,
+    },
+    /// While we lead, this voter looks for a leader.
+    VoterLooks {
+        /// Who.
+        server: ServerId,
+    },
+    /// An election is over.
+    Elected {
+        /// Who was elected.
+        leader: ServerId,
+        /// What we are now.
+        role: election::PeerState,
+    },
+    /// Clients are served from now on.
+    Serves {
+        /// As what.
+        mode: Mode,
+        /// In which epoch.
+        epoch: i32,
+    },
+    /// We lead no longer.
+    Abdicated {
+        /// Why.
+        why: zab::leader::Abdication,
+    },
+    /// We follow no longer.
+    LeftLeader {
+        /// Whom.
+        leader: ServerId,
+        /// Why.
+        why: String,
+    },
+    /// A learner's link is gone.
+    LearnerLost {
+        /// The link.
+        link: LinkId,
+        /// Why.
+        why: String,
+    },
+    /// The leader side of the protocol says.
+    Leader(zab::leader::LeaderNote),
+    /// The learner side of the protocol says.
+    Learner(zab::learner::LearnerNote),
+    /// What log and snapshots hold here is of no use.
+    HistoryGivenUp {
+        /// Why.
+        why: String,
+    },
+    /// The membership changed, which this server does not heed yet.
+    MembershipNotHeeded {
+        /// By which transaction.
+        zxid: Zxid,
+    },
+    /// The leader answered a sync that nobody asked for.
+    SyncUnasked,
+    /// The leader answered on a session that nobody waits for any longer.
+    RevalidationUnasked {
+        /// The session.
+        session: SessionId,
+    },
 }
 
 impl fmt::Display for Note {
@@ -73,6 +150,25 @@ impl fmt::Display for Note {
             }
             Self::NodeExpired { path } => write!(f, "deleting candidate container or TTL znode {path}"),
             Self::Quota(warning) => warning.fmt(f),
+            Self::Election(note) => note.fmt(f),
+            Self::BadNotification { from, why } => write!(f, "from server {from}: {why}"),
+            Self::NewerConfig { config } => write!(f, "a newer membership is known elsewhere: {config:?}"),
+            Self::VoterLooks { server } => write!(f, "server {server} looks for a leader while we lead"),
+            Self::Elected { leader, role } => write!(f, "server {leader} is elected; {role}"),
+            Self::Serves { mode, epoch } => write!(f, "serving clients as {mode} in epoch {epoch}"),
+            Self::Abdicated { why } => write!(f, "leading no longer: {why}"),
+            Self::LeftLeader { leader, why } => write!(f, "following server {leader} no longer: {why}"),
+            Self::LearnerLost { link, why } => write!(f, "learner on link {} is gone: {why}", link.0),
+            Self::Leader(note) => write!(f, "leading: {note:?}"),
+            Self::Learner(note) => write!(f, "learning: {note:?}"),
+            Self::HistoryGivenUp { why } => write!(f, "giving up our history: {why}"),
+            Self::MembershipNotHeeded { zxid } => {
+                write!(f, "transaction {zxid} changes the membership, which stays as it is here")
+            }
+            Self::SyncUnasked => f.write_str("the leader answered a sync that nobody asked for"),
+            Self::RevalidationUnasked { session } => {
+                write!(f, "the leader answered on session {session}, which nobody waits for")
+            }
         }
     }
 }

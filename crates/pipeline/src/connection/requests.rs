@@ -22,7 +22,7 @@ pub(super) struct Waiting {
     what: What,
     identities: Identities,
     received: Millis,
-    len: usize,
+    body: Bytes,
 }
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Connection {
         }
         if self.waiting.front().is_some_and(|first| self.may_handle(first)) {
             if let Some(first) = self.waiting.pop_front() {
-                self.waiting_bytes -= first.len;
+                self.waiting_bytes -= first.body.len();
                 self.handle(first, turn)?;
             }
             return Ok(true);
@@ -103,18 +103,18 @@ impl Connection {
         // zk: ZooKeeperServer.submitRequestNow: credentials alone do not keep a session alive
         turn.heard = true;
         // zk: the length of a large request is counted without its header once it has arrived
-        let body_len = reader.remaining();
+        let body = frame.slice(frame.len() - reader.remaining()..);
         let request = Waiting {
             xid: header.xid,
             what: decode(&header, op, &mut reader, &self.settings),
             identities: self.identities.clone(),
             received: turn.now,
-            len: body_len,
+            body,
         };
         if self.waiting.is_empty() && self.may_handle(&request) {
             return self.handle(request, turn);
         }
-        self.waiting_bytes += request.len;
+        self.waiting_bytes += request.body.len();
         self.waiting.push_back(request);
         Ok(())
     }
@@ -181,12 +181,13 @@ impl Connection {
 
     fn handle(&mut self, waiting: Waiting, turn: &mut Turn<'_>) -> Result<(), CloseReason> {
         turn.requests_left = turn.requests_left.saturating_sub(1);
-        let Waiting { xid, what, identities, received, len } = waiting;
+        let Waiting { xid, what, identities, received, body } = waiting;
         match what {
             What::Forwarded(request) => {
                 let (connection, session, wall_ms) = (self.id, self.session, turn.wall_ms);
+                let len = body.len();
                 let request =
-                    ClientRequest { connection, session, xid, request, identities, received, wall_ms };
+                    ClientRequest { connection, session, xid, request, body, identities, received, wall_ms };
                 self.forward(request, len, turn);
                 Ok(())
             }

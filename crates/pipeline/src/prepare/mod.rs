@@ -94,7 +94,7 @@ impl Prepare<'_> {
             Request::SetAcl(request) => self.set_acl(asker, stamp, request),
             Request::Reconfig(_) => self.reconfig(asker),
             Request::CloseSession => Ok(self.close_session(asker.session, stamp)),
-            Request::CreateSession(request) => self.create_session(asker.session, request.time_out),
+            Request::CreateSession(request) => self.create_session(asker.session, request.time_out, asker.owner),
             Request::Multi(request) => return self.multi(asker, stamp, request),
             Request::Exists(_)
             | Request::GetData(_)
@@ -127,8 +127,13 @@ impl Prepare<'_> {
 
     /// Begins a session that the tracker knows already.
     pub fn begin_session(&mut self, session: SessionId, timeout_ms: i32, stamp: Stamp) -> Prepared {
-        let outcome = self.create_session(session, timeout_ms);
+        let outcome = self.create_session(session, timeout_ms, Owner::Here);
         self.finish(session, 0, stamp, outcome)
+    }
+
+    /// Refuses a request that another server's client waits for: what was forwarded ends in a transaction, come what may.
+    pub fn refuse(&mut self, session: SessionId, xid: i32, stamp: Stamp, code: ErrorCode) -> Prepared {
+        self.finish(session, xid, stamp, Err(code))
     }
 
     /// Ends a session, whoever decided that.

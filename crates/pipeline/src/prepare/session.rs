@@ -8,8 +8,13 @@ use crate::sessions::Owner;
 
 impl Prepare<'_> {
     // zk: PrepRequestProcessor.pRequest2Txn, createSession
-    pub(super) fn create_session(&mut self, session: SessionId, timeout_ms: i32) -> Result<Txn, ErrorCode> {
-        self.sessions.set_owner(session, Owner::Here)?;
+    pub(super) fn create_session(
+        &mut self,
+        session: SessionId,
+        timeout_ms: i32,
+        owner: Owner,
+    ) -> Result<Txn, ErrorCode> {
+        self.sessions.set_owner(session, owner)?;
         Ok(Txn::CreateSession(CreateSessionTxn { time_out: timeout_ms }))
     }
 

@@ -28,6 +28,8 @@ pub struct SessionTracker {
     tick_ms: u64,
     last_tick: Millis,
     no_expiry_before: Millis,
+    /// What a request of an unknown session gets.
+    unknown: ErrorCode,
 }
 
 /// One bin of the expiry queue.
@@ -55,11 +57,19 @@ impl SessionTracker {
             tick_ms: u64::from(tick_ms),
             last_tick: now,
             no_expiry_before: now,
+            unknown: ErrorCode::UnknownSession,
         };
         for (session, timeout_ms) in sessions {
             tracker.track(session, timeout_ms, now);
         }
         tracker
+    }
+
+    /// The same for a leader: a session that is unknown to it has expired.
+    // zk: LeaderSessionTracker.checkSession without local sessions
+    #[must_use]
+    pub fn of_leader(self) -> Self {
+        Self { unknown: ErrorCode::SessionExpired, ..self }
     }
 
     /// Tracks a session, or touches it when it is known.
@@ -90,7 +100,7 @@ impl SessionTracker {
     /// Whether a request of the session from `owner` may go on; the first who asks becomes the owner.
     // zk: SessionTrackerImpl.checkSession
     pub fn check(&mut self, session: SessionId, owner: Owner) -> Result<(), ErrorCode> {
-        let tracked = self.sessions.get_mut(&session).ok_or(ErrorCode::UnknownSession)?;
+        let tracked = self.sessions.get_mut(&session).ok_or(self.unknown)?;
         if tracked.closing {
             return Err(ErrorCode::SessionExpired);
         }
@@ -234,6 +244,13 @@ mod tests {
         assert_eq!(tracker.set_owner(A, Owner::Learner(2)), Ok(()));
         assert_eq!(tracker.check(A, Owner::Here), Err(ErrorCode::SessionMoved));
         assert_eq!(tracker.set_owner(B, Owner::Here), Err(ErrorCode::SessionExpired));
+    }
+
+    #[test]
+    fn to_a_leader_an_unknown_session_has_expired() {
+        let mut tracker = tracker().of_leader();
+        assert_eq!(tracker.check(B, Owner::Here), Err(ErrorCode::SessionExpired));
+        assert_eq!(tracker.check(A, Owner::Learner(1)), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,339 @@
 //! A member of an ensemble.
+//!
+//! ```text
+//!            elected                      abdicates, loses its link, or the process is to end
+//!  Looking ───────────▶ Leading | Following ─────────────────────────────────────────────────▶ Settling
+//!     ▲                                                                                           │
+//!     └─────────────────────────── the disk has all, and the state is what it has ────────────────┘
+//! ```
+//!
+//! * Changing the role consumes the old one: nothing of its queues, sessions and links outlives it.
+//! * **Memory is the disk:** while we look, the state holds exactly what the log holds.
+//! * Every event is handled in every role.
 
+mod following;
+mod forwarder;
+mod history;
+mod leading;
+mod report;
 mod settings;
+mod settling;
+mod step;
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use election::{Decision, Election, ElectionSettings, PeerState};
+use pipeline::event::Event as ServerEvent;
+use pipeline::outbox::CloseReason;
+use pipeline::sessions::{SessionIds, SessionReport};
+use pipeline::settings::PipelineSettings;
+use pipeline::time::Millis;
+use tree::State;
+
+use crate::{Effect, Event, Level, LocalReply, Mode, Note, Origin, PeerEffect, ReplicaSeed};
+use following::Following;
+use history::History;
+use leading::Leading;
+use report::{Stage, SyncMode};
+use settling::Settling;
+use step::{Member, Step, WallClock};
 
 pub use settings::{PeerReport, PeerSettings, PeerStart};
+
+/// A member of an ensemble.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    member: Member,
+    phase: Phase,
+}
+
+/// What it is doing.
+#[derive(Debug)]
+enum Phase {
+    /// It takes part in an election.
+    Looking,
+    /// It was elected.
+    Leading(Leading),
+    /// Another was elected.
+    Following(Following),
+    /// A role has ended.
+    Settling(Settling),
+    /// The process ends.
+    Stopped,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        settings: Arc<PipelineSettings>,
+        peer: PeerSettings,
+        start: PeerStart,
+        seed: ReplicaSeed,
+        state: &State,
+        now: Millis,
+        out: &mut Vec<Effect>,
+    ) -> Self {
+        let election = ElectionSettings {
+            finalize_wait_ms: peer.finalize_wait_ms,
+            min_notification_ms: peer.min_notification_ms,
+            max_notification_ms: peer.max_notification_ms,
+            reconfig_enabled: settings.reconfig_enabled,
+            ..ElectionSettings::new(peer.me, peer.learner_type)
+        };
+        // zk: SessionTrackerImpl.initializeNextSessionId: the low byte of the server's id
+        let [.., id_byte] = peer.me.0.to_be_bytes();
+        let mut member = Member {
+            election: Election::new(election, Arc::clone(&peer.verifier)),
+            history: History::new(start, state.last_processed_zxid(), peer.commit_log_count),
+            ids: SessionIds::new(id_byte, seed.monotonic_ms),
+            clock: WallClock::new(now, seed.wall_ms),
+            attempts: 0,
+            is_stopping: false,
+            settings,
+            peer,
+        };
+        let mut phase = Phase::Looking;
+        let mut step = Step { now, state, member: &mut member, out, decision: None };
+        step.look();
+        phase.proceed(&mut step);
+        Self { member, phase }
+    }
+
+    /// Handles one event.
+    pub(crate) fn step(&mut self, now: Millis, event: Event, state: &State, out: &mut Vec<Effect>) {
+        if let Event::Server(event) = &event
+            && let Some(wall_ms) = event.wall_ms()
+        {
+            self.member.clock = WallClock::new(now, wall_ms);
+        }
+        let mut step = Step { now, state, member: &mut self.member, out, decision: None };
+        self.phase.on_event(&mut step, event);
+        if let Phase::Leading(leading) = &mut self.phase {
+            leading.hand_over(&step);
+        }
+        self.phase.proceed(&mut step);
+    }
+
+    /// When a `Deadline` is due, if at all.
+    pub(crate) fn next_deadline(&self) -> Option<Millis> {
+        let of_phase = match &self.phase {
+            Phase::Leading(leading) => leading.next_deadline(),
+            Phase::Following(following) => following.next_deadline(),
+            Phase::Stopped => return None,
+            Phase::Looking | Phase::Settling(_) => None,
+        };
+        let of_election = self.member.election.next_deadline().map(Millis);
+        of_phase.into_iter().chain(of_election).min()
+    }
+
+    /// Number of requests of clients that wait.
+    pub(crate) fn outstanding(&self) -> usize {
+        match &self.phase {
+            Phase::Leading(leading) => leading.outstanding(),
+            Phase::Following(following) => following.outstanding(),
+            Phase::Looking | Phase::Settling(_) | Phase::Stopped => 0,
+        }
+    }
+
+    /// When each session expires; a leader alone knows.
+    pub(crate) fn sessions_report(&self) -> Vec<SessionReport> {
+        match &self.phase {
+            Phase::Leading(leading) => {
+                leading.primary().map_or_else(Vec::new, crate::primary::Primary::sessions_report)
+            }
+            Phase::Looking | Phase::Following(_) | Phase::Settling(_) | Phase::Stopped => Vec::new(),
+        }
+    }
+}
+
+impl Phase {
+    fn on_event(&mut self, step: &mut Step<'_>, event: Event) {
+        match event {
+            Event::Server(event) => self.on_server(step, event),
+            Event::Notification { from, message } => {
+                if !matches!(self, Self::Stopped) {
+                    step.hear(from, &message);
+                }
+            }
+            Event::LearnerConnected { link } => match self {
+                Self::Leading(leading) => leading.on_connected(step, link),
+                Self::Looking | Self::Following(_) | Self::Settling(_) | Self::Stopped => {
+                    let why = String::from("this server does not lead");
+                    step.want(PeerEffect::CloseLearner { link, why });
+                }
+            },
+            Event::LearnerPacket { link, packet } => {
+                if let Self::Leading(leading) = self {
+                    leading.on_packet(step, link, packet);
+                }
+            }
+            Event::LearnerLost { link, why } => {
+                if let Self::Leading(leading) = self {
+                    leading.on_lost(step, link, why);
+                }
+            }
+            Event::LogProbed { link, outcome } => {
+                if let Self::Leading(leading) = self {
+                    leading.on_log_probed(step, link, outcome);
+                }
+            }
+            Event::Upstream { attempt, what } => {
+                if let Self::Following(following) = self {
+                    following.on_upstream(step, attempt, what);
+                }
+            }
+            Event::AcceptedEpochWritten { .. }
+            | Event::CurrentEpochWritten { .. }
+            | Event::Truncated { .. }
+            | Event::SnapshotInstalled { .. }
+            | Event::HistoryGivenUp => self.on_disk(step, event),
+        }
+    }
+
+    /// What the disk has done. A role ends only once the disk is done with all that the role asked for.
+    fn on_disk(&mut self, step: &mut Step<'_>, event: Event) {
+        match event {
+            Event::AcceptedEpochWritten { epoch } => {
+                step.member.history.on_accepted_epoch_written(epoch);
+                match self {
+                    Self::Leading(leading) => leading.on_accepted_epoch_written(step),
+                    Self::Following(following) => following.on_accepted_epoch_written(step),
+                    Self::Looking | Self::Settling(_) | Self::Stopped => {}
+                }
+            }
+            Event::CurrentEpochWritten { epoch } => {
+                step.member.history.on_current_epoch_written(epoch);
+                match self {
+                    Self::Leading(leading) => leading.on_current_epoch_written(step),
+                    Self::Following(following) => following.on_current_epoch_written(step),
+                    Self::Looking | Self::Settling(_) | Self::Stopped => {}
+                }
+            }
+            Event::Truncated { outcome } => match self {
+                Self::Following(following) => following.on_truncated(step, outcome),
+                Self::Settling(settling) => settling.on_truncated(step, &outcome),
+                Self::Looking | Self::Leading(_) | Self::Stopped => {}
+            },
+            Event::SnapshotInstalled { zxid } => match self {
+                Self::Following(following) => following.on_snapshot_installed(step, zxid),
+                Self::Settling(_) => {
+                    step.member.history.on_snapshot_installed(zxid);
+                }
+                Self::Looking | Self::Leading(_) | Self::Stopped => {}
+            },
+            Event::HistoryGivenUp => {
+                if let Self::Settling(settling) = self {
+                    settling.on_given_up(step);
+                }
+            }
+            Event::Server(_)
+            | Event::Notification { .. }
+            | Event::LearnerConnected { .. }
+            | Event::LearnerPacket { .. }
+            | Event::LearnerLost { .. }
+            | Event::LogProbed { .. }
+            | Event::Upstream { .. } => {}
+        }
+    }
+
+    fn on_server(&mut self, step: &mut Step<'_>, event: ServerEvent) {
+        match event {
+            ServerEvent::Durable { zxid } => match step.member.history.on_durable(zxid) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(why) => return step.out.push(Effect::Halt { why }),
+            },
+            ServerEvent::Shutdown => {
+                step.member.is_stopping = true;
+                return match self {
+                    Self::Leading(leading) => leading.stop(step),
+                    Self::Following(following) => following.stop(),
+                    Self::Looking | Self::Settling(_) | Self::Stopped => {}
+                };
+            }
+            ServerEvent::Deadline { .. } => step.wait_is_over(),
+            ServerEvent::NewSession { .. }
+            | ServerEvent::ReopenSession { .. }
+            | ServerEvent::Request(_)
+            | ServerEvent::Throttled(_)
+            | ServerEvent::ConnectionLost { .. }
+            | ServerEvent::Heard { .. }
+            | ServerEvent::Tick { .. }
+            | ServerEvent::ContainerCheck { .. } => {}
+        }
+        match self {
+            Self::Leading(leading) => leading.on_server(step, event),
+            Self::Following(following) => following.on_server(step, event),
+            Self::Looking | Self::Settling(_) | Self::Stopped => refuse(event, step.out),
+        }
+    }
+
+    /// Changes the role until it fits what has happened.
+    fn proceed(&mut self, step: &mut Step<'_>) {
+        loop {
+            *self = match core::mem::replace(self, Self::Stopped) {
+                Self::Looking if step.member.is_stopping => {
+                    step.out.push(Effect::Stopped);
+                    return;
+                }
+                Self::Looking => match step.decision.take() {
+                    Some(decision) => Self::take_up(step, decision),
+                    None => return *self = Self::Looking,
+                },
+                Self::Leading(leading) if leading.has_ended() => Self::Settling(leading.end(step)),
+                Self::Following(following) if following.has_ended() => Self::Settling(following.end(step)),
+                Self::Settling(mut settling) => {
+                    if !settling.proceed(step) {
+                        return *self = Self::Settling(settling);
+                    }
+                    if !step.member.is_stopping {
+                        step.decision = None;
+                        step.look();
+                    }
+                    Self::Looking
+                }
+                phase @ (Self::Leading(_) | Self::Following(_) | Self::Stopped) => return *self = phase,
+            };
+        }
+    }
+
+    fn take_up(step: &mut Step<'_>, decision: Decision) -> Self {
+        let Decision { role, leader, vote } = decision;
+        step.note(Level::Info, Note::Elected { leader, role });
+        let elected_epoch = i32::try_from(vote.peer_epoch).ok();
+        match role {
+            PeerState::Leading => Self::Leading(Leading::begin(step)),
+            PeerState::Following => {
+                Self::Following(Following::begin(step, leader, Mode::Follower, elected_epoch))
+            }
+            PeerState::Observing => {
+                Self::Following(Following::begin(step, leader, Mode::Observer, elected_epoch))
+            }
+            // No election ends so.
+            PeerState::Looking => Self::Looking,
+        }
+    }
+}
+
+/// Nobody is served at the moment.
+fn refuse(event: ServerEvent, out: &mut Vec<Effect>) {
+    match event {
+        ServerEvent::NewSession { connection, .. } | ServerEvent::ReopenSession { connection, .. } => {
+            out.push(Effect::Close { connection, why: CloseReason::NotServing });
+        }
+        ServerEvent::Request(request) | ServerEvent::Throttled(request) => {
+            let op = request.request.op_code();
+            let (connection, xid, received) = (request.connection, request.xid, request.received);
+            let origin = Origin { connection, xid, op, received, opens: None };
+            out.push(Effect::Reply { origin, what: LocalReply::Dropped });
+        }
+        ServerEvent::ConnectionLost { .. }
+        | ServerEvent::Heard { .. }
+        | ServerEvent::Tick { .. }
+        | ServerEvent::Deadline { .. }
+        | ServerEvent::ContainerCheck { .. }
+        | ServerEvent::Durable { .. }
+        | ServerEvent::Shutdown => {}
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jute::data::{Acl, Id};
 use jute::multi::{MultiOp, MultiRequest};
-use jute::{proto, txn};
+use jute::{Record, proto, txn};
 use pipeline::request::Request;
 
 /// `create /path data=… acl=… flags=…` and so on; several joined by ` ; ` are a multi.
@@ -41,6 +41,27 @@ pub fn request(text: &str) -> Option<Request> {
         "ping" => Request::Ping,
         _ => return None,
     })
+}
+
+/// The body of a request as a client sends it.
+pub fn body(request: &Request) -> bytes::Bytes {
+    let mut out = Vec::new();
+    match request {
+        Request::Create(record) | Request::Create2(record) | Request::CreateContainer(record) => {
+            record.encode(&mut out);
+        }
+        Request::CreateTtl(record) => record.encode(&mut out),
+        Request::Delete(record) => record.encode(&mut out),
+        Request::DeleteContainer(record) => record.encode(&mut out),
+        Request::SetData(record) => record.encode(&mut out),
+        Request::SetAcl(record) => record.encode(&mut out),
+        Request::Sync(record) => record.encode(&mut out),
+        Request::Reconfig(record) => record.encode(&mut out),
+        Request::Multi(record) => record.encode(&mut out),
+        Request::CreateSession(record) => record.encode(&mut out),
+        request => assert!(request.is_local() || matches!(request, Request::CloseSession), "{request:?}"),
+    }
+    out.into()
 }
 
 fn part(text: &str) -> Option<MultiOp> {

@@ -95,6 +95,7 @@ impl World {
             connection,
             session: self.sessions.get(&connection).copied().unwrap_or(SessionId::NONE),
             xid,
+            body: language::body(&request),
             request,
             identities,
             received: self.now,

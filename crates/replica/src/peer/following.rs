@@ -1,0 +1,299 @@
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ensemble::ServerId;
+use jute::{TxnRecord, Zxid};
+use pipeline::event::Event;
+use pipeline::time::Millis;
+use zab::learner::{LearnerStart, Upstream};
+use zab::{Attempt, Learner, LearnerAction, LearnerSettings, Packet};
+
+use super::forwarder::Forwarder;
+use super::settling::{Reload, Settling};
+use super::step::Step;
+use super::{Stage, SyncMode, refuse};
+use crate::{Level, Mode, Note, PeerEffect};
+
+/// The role of a follower or an observer, from the election to the end of its link to the leader.
+///
+/// * There is a [`Forwarder`] exactly while clients are served.
+#[derive(Debug)]
+pub(super) struct Following {
+    attempt: Attempt,
+    leader: ServerId,
+    mode: Mode,
+    learner: Learner,
+    forwarder: Option<Forwarder>,
+    actions: Vec<LearnerAction>,
+    stage: Stage,
+    sync_mode: SyncMode,
+    epoch: Option<i32>,
+    has_ended: bool,
+    /// The state came from the leader and is not on disk yet.
+    is_adopted: bool,
+}
+
+impl Following {
+    pub(super) fn begin(
+        step: &mut Step<'_>,
+        leader: ServerId,
+        mode: Mode,
+        elected_epoch: Option<i32>,
+    ) -> Self {
+        let member = &mut *step.member;
+        member.attempts += 1;
+        let peer = &member.peer;
+        let settings = LearnerSettings {
+            me: (peer.me.0 != NO_ID).then_some(peer.me),
+            is_observer: mode == Mode::Observer,
+            leader,
+            elected_epoch,
+            config_version: peer.verifier.version,
+            tick_ms: peer.tick_ms,
+            init_limit: peer.init_limit,
+            sync_limit: peer.sync_limit,
+        };
+        let start = LearnerStart {
+            accepted_epoch: member.history.accepted_epoch,
+            current_epoch: member.history.current_epoch(),
+            last: member.history.last_logged,
+        };
+        let attempt = Attempt(member.attempts);
+        let mut actions = Vec::new();
+        let learner = Learner::new(settings, start, step.now.0, &mut actions);
+        let mut following = Self {
+            attempt,
+            leader,
+            mode,
+            learner,
+            forwarder: None,
+            actions,
+            stage: Stage::Discovery,
+            sync_mode: SyncMode::None,
+            epoch: None,
+            has_ended: false,
+            is_adopted: false,
+        };
+        following.carry(step);
+        following
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// The process is to end.
+    pub(super) fn stop(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// Ends the role: no clients, no leader. What waited is void; the clients ask again elsewhere.
+    pub(super) fn end(self, step: &mut Step<'_>) -> Settling {
+        if self.forwarder.is_some() {
+            step.want(PeerEffect::StopServing);
+        }
+        step.want(PeerEffect::HangUp { attempt: self.attempt });
+        let pending: VecDeque<_> = self.learner.into_pending().into();
+        Settling::new(pending, if self.is_adopted { Reload::Wanted } else { Reload::Needless })
+    }
+
+    /// Clients and timers.
+    pub(super) fn on_server(&mut self, step: &mut Step<'_>, event: Event) {
+        match event {
+            Event::Durable { zxid } => self.learner.on_durable(step.now.0, zxid, &mut self.actions),
+            Event::Deadline { .. } => {
+                if self.learner.next_deadline().is_some_and(|deadline| deadline <= step.now.0) {
+                    self.learner.on_deadline(step.now.0, &mut self.actions);
+                }
+            }
+            Event::NewSession { .. }
+            | Event::ReopenSession { .. }
+            | Event::Request(_)
+            | Event::Throttled(_)
+            | Event::ConnectionLost { .. }
+            | Event::Heard { .. }
+            | Event::Tick { .. }
+            | Event::ContainerCheck { .. }
+            | Event::Shutdown => self.on_client(step, event),
+        }
+        self.carry(step);
+    }
+
+    fn on_client(&mut self, step: &mut Step<'_>, event: Event) {
+        let Some(forwarder) = &mut self.forwarder else { return refuse(event, step.out) };
+        let mut up = Vec::new();
+        forwarder.on_client(step, &mut up, event);
+        for packet in up {
+            step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
+        }
+    }
+
+    pub(super) fn on_upstream(&mut self, step: &mut Step<'_>, attempt: Attempt, what: Upstream) {
+        if attempt != self.attempt {
+            return;
+        }
+        if let Upstream::Packet(packet) = &what {
+            self.sync_mode = match packet {
+                Packet::Diff(_) => SyncMode::Diff,
+                Packet::Trunc(_) => SyncMode::Trunc,
+                Packet::Snap(_) => SyncMode::Snap,
+                _ => self.sync_mode,
+            };
+        }
+        self.learner.on_upstream(step.now.0, what, &mut self.actions);
+        self.carry(step);
+    }
+
+    pub(super) fn on_accepted_epoch_written(&mut self, step: &mut Step<'_>) {
+        self.learner.on_accepted_epoch_written(step.now.0, &mut self.actions);
+        self.carry(step);
+    }
+
+    pub(super) fn on_current_epoch_written(&mut self, step: &mut Step<'_>) {
+        // A quorum may count on what we have from the acknowledgement on.
+        step.member.history.becomes_known();
+        self.learner.on_current_epoch_written(step.now.0, &mut self.actions);
+        self.carry(step);
+    }
+
+    pub(super) fn on_truncated(&mut self, step: &mut Step<'_>, outcome: Result<Zxid, String>) {
+        step.member.history.on_truncated(&outcome);
+        self.learner.on_truncated(step.now.0, outcome, &mut self.actions);
+        self.carry(step);
+    }
+
+    pub(super) fn on_snapshot_installed(&mut self, step: &mut Step<'_>, zxid: Zxid) {
+        if step.member.history.on_snapshot_installed(zxid) {
+            self.is_adopted = false;
+            self.learner.on_snapshot_installed(step.now.0, &mut self.actions);
+            self.carry(step);
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Millis> {
+        self.learner.next_deadline().map(Millis)
+    }
+
+    pub(super) fn outstanding(&self) -> usize {
+        self.forwarder.as_ref().map_or(0, Forwarder::outstanding)
+    }
+
+    pub(super) fn leader(&self) -> ServerId {
+        self.leader
+    }
+
+    /// What it is to clients, while it is anything.
+    pub(super) fn serves_as(&self) -> Option<Mode> {
+        self.forwarder.as_ref().map(|_| self.mode)
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    pub(super) fn epoch(&self) -> Option<i32> {
+        self.epoch
+    }
+
+    pub(super) fn stage(&self) -> (Stage, SyncMode) {
+        (self.stage, self.sync_mode)
+    }
+
+    fn carry(&mut self, step: &mut Step<'_>) {
+        for action in core::mem::take(&mut self.actions) {
+            if !self.has_ended {
+                self.act(step, action);
+            }
+        }
+    }
+
+    fn act(&mut self, step: &mut Step<'_>, action: LearnerAction) {
+        match action {
+            LearnerAction::Dial { leader, within_ms } => {
+                step.want(PeerEffect::Dial { attempt: self.attempt, leader, within_ms });
+            }
+            LearnerAction::Send(packet) => self.send(step, packet),
+            LearnerAction::WriteAcceptedEpoch(epoch) => {
+                step.member.history.write_accepted_epoch(epoch, step.out);
+            }
+            LearnerAction::WriteCurrentEpoch(epoch) => {
+                step.member.history.write_current_epoch(epoch, step.out);
+            }
+            LearnerAction::Truncate(zxid) => step.member.history.truncate(zxid, step.out),
+            LearnerAction::AdoptSnapshot { zxid } => {
+                self.is_adopted = true;
+                step.member.history.recent.clear();
+                step.want(PeerEffect::AdoptSnapshot { attempt: self.attempt, zxid });
+            }
+            LearnerAction::InstallSnapshot { zxid } => {
+                step.member.history.install_snapshot(zxid, step.out);
+            }
+            LearnerAction::Append(record) => step.member.history.append(record, step.out),
+            LearnerAction::Apply(record) => self.apply(step, record),
+            LearnerAction::ApplyFuzzy(record) => {
+                step.member.history.recent.push(Arc::clone(&record));
+                step.want(PeerEffect::ApplyFuzzy { record });
+            }
+            LearnerAction::Serve { epoch, config: _ } => self.serve(step, epoch),
+            LearnerAction::AnswerPing { zxid } => {
+                let heard = self.forwarder.as_mut().map(|forwarder| forwarder.take_heard(step.state));
+                self.send(step, Packet::Ping { zxid, heard: heard.unwrap_or_default() });
+            }
+            LearnerAction::Revalidated { session, is_valid } => {
+                if let Some(forwarder) = &mut self.forwarder {
+                    forwarder.on_revalidated(session, is_valid, step.out);
+                }
+            }
+            LearnerAction::Synced => {
+                if let Some(forwarder) = &mut self.forwarder {
+                    forwarder.on_synced(step.out);
+                }
+            }
+            LearnerAction::Activate { zxid, leader: _ } => {
+                step.note(Level::Warn, Note::MembershipNotHeeded { zxid });
+            }
+            LearnerAction::GiveUpHistory { why } => {
+                step.note(Level::Error, Note::HistoryGivenUp { why: why.clone() });
+                step.member.history.give_up(why, step.out);
+            }
+            LearnerAction::Leave { why } => {
+                self.has_ended = true;
+                step.note(Level::Warn, Note::LeftLeader { leader: self.leader, why: why.to_string() });
+            }
+            LearnerAction::Note(note) => step.note(Level::Info, Note::Learner(note)),
+        }
+    }
+
+    fn send(&mut self, step: &mut Step<'_>, packet: Packet) {
+        match packet {
+            Packet::AckEpoch { .. } => self.stage = Stage::Synchronization,
+            // zk: Learner.syncWithLeader: the mode is forgotten with the acknowledgement of NEWLEADER
+            Packet::Ack(_) => self.sync_mode = SyncMode::None,
+            _ => {}
+        }
+        step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
+    }
+
+    fn apply(&mut self, step: &mut Step<'_>, record: Arc<TxnRecord>) {
+        step.member.history.recent.push(Arc::clone(&record));
+        match &mut self.forwarder {
+            Some(forwarder) => forwarder.commit(record, step.out),
+            None => step.out.push(crate::Effect::Apply { record, origin: None }),
+        }
+    }
+
+    // zk: Learner.syncWithLeader: UPTODATE
+    fn serve(&mut self, step: &mut Step<'_>, epoch: i32) {
+        self.stage = Stage::Broadcast;
+        self.epoch = Some(epoch);
+        self.forwarder = Some(Forwarder::default());
+        step.member.election.update_settled_epoch(i64::from(epoch));
+        step.note(Level::Info, Note::Serves { mode: self.mode, epoch });
+        step.want(PeerEffect::Serve { mode: self.mode });
+    }
+}
+
+/// The id of an observer that has none.
+const NO_ID: i64 = i64::MAX;

@@ -1,0 +1,307 @@
+//! The clients of a learner: what they ask for goes to the leader, and comes back as a commit.
+//!
+//! * Each request that went up ends in one transaction with its session and xid, or, a sync, in the leader's answer.
+//! * Replies of a session come in the order of its requests: one that is ready waits for those before it.
+//! * A session has no deadline here: who was heard of is told to the leader.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use jute::txn::CreateSessionTxn;
+use jute::{ErrorCode, OpCode, Record, SessionId, Txn, TxnRecord};
+use pipeline::event::{ClientRequest, ConnectionId, Event};
+use pipeline::outbox::CloseReason;
+use pipeline::request::Request;
+use pipeline::sessions::{SessionIds, is_password_of};
+use tree::State;
+use zab::Packet;
+
+use super::step::Step;
+use crate::attachments::{Attached, Attachments};
+use crate::effect::Opening;
+use crate::primary::end_of_session;
+use crate::{Effect, Level, LocalReply, Note, Origin};
+
+/// The clients of a learner that serves.
+#[derive(Debug, Default)]
+pub(super) struct Forwarder {
+    attached: Attachments,
+    /// Requests of each session, oldest first; no queue is empty.
+    waiting: BTreeMap<SessionId, VecDeque<Waiting>>,
+    /// Sessions whose syncs went up, oldest first.
+    syncs: VecDeque<SessionId>,
+    /// Sessions that the leader was asked about, with their connections.
+    reopening: BTreeMap<SessionId, Attached>,
+    heard: BTreeSet<SessionId>,
+}
+
+/// A request whose reply is not written yet.
+#[derive(Debug)]
+struct Waiting {
+    origin: Origin,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// It comes back as a transaction.
+    Txn,
+    /// The leader has to say that we have caught up.
+    Sync { path: alloc::string::String },
+    /// This is the reply.
+    Ready(LocalReply),
+}
+
+/// What goes up to the leader.
+pub(super) type Up = Vec<Packet>;
+
+impl Forwarder {
+    /// Clients and timers.
+    pub(super) fn on_client(&mut self, step: &mut Step<'_>, up: &mut Up, event: Event) {
+        match event {
+            Event::NewSession { connection, timeout_ms, wall_ms: _ } => {
+                self.on_new_session(step, up, connection, timeout_ms);
+            }
+            Event::ReopenSession { connection, session, password, timeout_ms, wall_ms: _ } => {
+                self.on_reopen_session(step, up, connection, session, &password, timeout_ms);
+            }
+            Event::Request(request) => self.on_request(request, up, step.out),
+            Event::Throttled(request) => self.on_throttled(&request, step.out),
+            Event::ConnectionLost { connection } => self.on_connection_lost(connection),
+            Event::Heard { sessions } => self.heard.extend(sessions),
+            Event::Tick { .. }
+            | Event::Deadline { .. }
+            | Event::ContainerCheck { .. }
+            | Event::Durable { .. }
+            | Event::Shutdown => {}
+        }
+    }
+
+    /// A transaction is committed: applies it, and the session that it ends takes its connection with it.
+    // zk: CommitProcessor.run: only the oldest request of a session can be the one that comes back
+    pub(super) fn commit(&mut self, record: Arc<TxnRecord>, out: &mut Vec<Effect>) {
+        let session = record.header.client_id;
+        let ended = matches!(record.txn, Txn::CloseSession(_));
+        if matches!(record.txn, Txn::CreateSession(_)) && self.attached.get(session).is_some() {
+            // zk: LearnerSessionTracker.commitSession
+            self.heard.insert(session);
+        }
+        let origin = self.take_answered(&record);
+        out.push(Effect::Apply { record, origin });
+        self.release(session, out);
+        if ended
+            && let Some(attached) = self.attached.detach(session)
+        {
+            out.push(Effect::Close { connection: attached.connection, why: end_of_session(origin.is_some()) });
+        }
+    }
+
+    /// The oldest sync that went up is reached.
+    // zk: FollowerZooKeeperServer.sync
+    pub(super) fn on_synced(&mut self, out: &mut Vec<Effect>) {
+        let Some(session) = self.syncs.pop_front() else {
+            return out.push(note(Level::Warn, Note::SyncUnasked));
+        };
+        let waiting = self.waiting.get_mut(&session).into_iter().flatten();
+        if let Some((what, path)) = waiting.map(|waiting| &mut waiting.what).find_map(|what| match what {
+            What::Sync { path } => {
+                let path = core::mem::take(path);
+                Some((what, path))
+            }
+            What::Txn | What::Ready(_) => None,
+        }) {
+            *what = What::Ready(LocalReply::Sync { path });
+        }
+        self.release(session, out);
+    }
+
+    /// The leader's answer on a session that came back.
+    // zk: Learner.revalidate, ZooKeeperServer.finishSessionInit
+    pub(super) fn on_revalidated(&mut self, session: SessionId, is_valid: bool, out: &mut Vec<Effect>) {
+        let Some(Attached { connection, timeout_ms }) = self.reopening.remove(&session) else {
+            return out.push(note(Level::Debug, Note::RevalidationUnasked { session }));
+        };
+        if is_valid {
+            return out.push(Effect::OpenSession { connection, session, timeout_ms });
+        }
+        self.attached.detach(session);
+        out.push(note(Level::Info, Note::SessionRefused { session, wrong_password: false }));
+        out.push(Effect::RefuseSession { connection });
+    }
+
+    /// Who was heard of since the last time, and their timeouts.
+    // zk: LearnerSessionTracker.snapshot
+    pub(super) fn take_heard(&mut self, state: &State) -> Vec<(SessionId, i32)> {
+        let timeout = |session: SessionId| {
+            let here = self.attached.get(session).map(|attached| attached.timeout_ms);
+            here.or_else(|| state.session_timeout(session))
+        };
+        let heard = core::mem::take(&mut self.heard);
+        heard.into_iter().filter_map(|session| Some((session, timeout(session)?))).collect()
+    }
+
+    /// Number of requests that wait.
+    pub(super) fn outstanding(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).sum()
+    }
+
+    // zk: ZooKeeperServer.createSession, FollowerRequestProcessor.run
+    fn on_new_session(
+        &mut self,
+        step: &mut Step<'_>,
+        up: &mut Up,
+        connection: ConnectionId,
+        timeout_ms: i32,
+    ) {
+        let session = self.next_id(&mut step.member.ids, step.state);
+        self.attached.attach(session, connection, timeout_ms);
+        let opens = Some(Opening { timeout_ms, is_handshake: true });
+        let origin = Origin { connection, xid: 0, op: OpCode::CreateSession, received: step.now, opens };
+        self.wait(session, Waiting { origin, what: What::Txn });
+        let mut body = Vec::new();
+        CreateSessionTxn { time_out: timeout_ms }.encode(&mut body);
+        up.push(packet(session, 0, OpCode::CreateSession, body.into(), Vec::new()));
+    }
+
+    fn next_id(&self, ids: &mut SessionIds, state: &State) -> SessionId {
+        ids.next(|id| state.session_timeout(id).is_some() || self.attached.get(id).is_some())
+    }
+
+    // zk: ZooKeeperServer.reopenSession, Learner.validateSession
+    fn on_reopen_session(
+        &mut self,
+        step: &mut Step<'_>,
+        up: &mut Up,
+        connection: ConnectionId,
+        session: SessionId,
+        password: &[u8],
+        timeout_ms: i32,
+    ) {
+        if let Some(older) = self.attached.detach(session) {
+            let why = CloseReason::ClientReconnect;
+            step.out.push(Effect::Close { connection: older.connection, why });
+        }
+        self.reopening.remove(&session);
+        if !is_password_of(session, password) {
+            step.note(Level::Info, Note::SessionRefused { session, wrong_password: true });
+            return step.out.push(Effect::RefuseSession { connection });
+        }
+        self.attached.attach(session, connection, timeout_ms);
+        self.reopening.insert(session, Attached { connection, timeout_ms });
+        up.push(Packet::Revalidate { session, timeout_ms });
+    }
+
+    // zk: FollowerRequestProcessor.run
+    fn on_request(&mut self, request: ClientRequest, up: &mut Up, out: &mut Vec<Effect>) {
+        let ClientRequest { connection, session, xid, request, body, identities, received, .. } = request;
+        let op = request.op_code();
+        let mut origin = Origin { connection, xid, op, received, opens: None };
+        let what = match request {
+            Request::Sync(sync) => What::Sync { path: sync.path },
+            request if request.is_local() => What::Ready(LocalReply::Error(ErrorCode::Unimplemented)),
+            Request::CreateSession(_) => {
+                let attached = self.attached.get(session);
+                origin.opens = attached
+                    .map(|attached| Opening { timeout_ms: attached.timeout_ms, is_handshake: false });
+                What::Txn
+            }
+            _ => What::Txn,
+        };
+        match what {
+            What::Sync { .. } => self.syncs.push_back(session),
+            What::Ready(_) => {
+                self.wait(session, Waiting { origin, what });
+                return self.release(session, out);
+            }
+            What::Txn => {}
+        }
+        self.wait(session, Waiting { origin, what });
+        up.push(packet(session, xid, op, body, identities.to_vec()));
+    }
+
+    fn on_throttled(&mut self, request: &ClientRequest, out: &mut Vec<Effect>) {
+        let ClientRequest { connection, session, xid, request, received, .. } = request;
+        let origin = Origin {
+            connection: *connection,
+            xid: *xid,
+            op: request.op_code(),
+            received: *received,
+            opens: None,
+        };
+        let what = What::Ready(LocalReply::Error(ErrorCode::ThrottledOp));
+        self.wait(*session, Waiting { origin, what });
+        self.release(*session, out);
+    }
+
+    /// What went up comes back all the same, so nobody leaves the queue.
+    fn on_connection_lost(&mut self, connection: ConnectionId) {
+        let Some(session) = self.attached.lose(connection) else { return };
+        if self.reopening.get(&session).is_some_and(|waiting| waiting.connection == connection) {
+            self.reopening.remove(&session);
+        }
+    }
+
+    fn wait(&mut self, session: SessionId, waiting: Waiting) {
+        self.waiting.entry(session).or_default().push_back(waiting);
+    }
+
+    /// Who waits for this transaction here: the oldest request of the session, if it is the one.
+    fn take_answered(&mut self, record: &TxnRecord) -> Option<Origin> {
+        let queue = self.waiting.get_mut(&record.header.client_id)?;
+        let answered = queue.pop_front_if(|oldest| is_answer(record, oldest))?;
+        Some(answered.origin)
+    }
+
+    /// Writes the replies that are ready and wait for none before them.
+    fn release(&mut self, session: SessionId, out: &mut Vec<Effect>) {
+        let Some(queue) = self.waiting.get_mut(&session) else { return };
+        while let Some(Waiting { origin, what }) =
+            queue.pop_front_if(|oldest| matches!(oldest.what, What::Ready(_)))
+        {
+            if let What::Ready(what) = what {
+                out.push(Effect::Reply { origin, what });
+            }
+        }
+        if queue.is_empty() {
+            self.waiting.remove(&session);
+        }
+    }
+}
+
+/// Whether the transaction is what became of the request. The end of a session that expired has xid 0.
+fn is_answer(record: &TxnRecord, waiting: &Waiting) -> bool {
+    let op = waiting.origin.op;
+    let is_of_type = match &record.txn {
+        Txn::CreateSession(_) => op == OpCode::CreateSession,
+        Txn::CloseSession(_) => op == OpCode::CloseSession,
+        Txn::Error(_)
+        | Txn::Create(_)
+        | Txn::Create2(_)
+        | Txn::CreateContainer(_)
+        | Txn::CreateTtl(_)
+        | Txn::Delete(_)
+        | Txn::DeleteContainer(_)
+        | Txn::SetData(_)
+        | Txn::Reconfig(_)
+        | Txn::SetAcl(_)
+        | Txn::Check(_)
+        | Txn::Multi(_) => true,
+    };
+    matches!(waiting.what, What::Txn) && record.header.cxid == waiting.origin.xid && is_of_type
+}
+
+fn packet(
+    session: SessionId,
+    cxid: i32,
+    op: OpCode,
+    body: Bytes,
+    identities: Vec<jute::data::Id>,
+) -> Packet {
+    Packet::Request(zab::Request { session, cxid, op_code: op.code(), body, identities })
+}
+
+fn note(level: Level, what: Note) -> Effect {
+    Effect::Note { level, what }
+}

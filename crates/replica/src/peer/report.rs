@@ -1,0 +1,100 @@
+use alloc::vec::Vec;
+
+use jute::Zxid;
+
+use super::{Peer, PeerReport, Phase};
+use crate::Mode;
+
+/// How far a role has come.
+// zk: QuorumPeer.ZabState
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A quorum agrees on an epoch.
+    Discovery,
+    /// A quorum gets the history.
+    Synchronization,
+    /// Transactions are broadcast.
+    Broadcast,
+}
+
+/// How a learner gets the history.
+// zk: QuorumPeer.SyncMode
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SyncMode {
+    None,
+    Diff,
+    Snap,
+    Trunc,
+}
+
+impl Peer {
+    /// What it is doing, for words and metrics.
+    pub(crate) fn report(&self) -> PeerReport {
+        let nobody = PeerReport {
+            mode: None,
+            peer_state: self.peer_state(),
+            leader: None,
+            epoch: None,
+            learners: Vec::new(),
+            last_proposed: Zxid::ZERO,
+        };
+        match &self.phase {
+            Phase::Looking | Phase::Settling(_) | Phase::Stopped => nobody,
+            Phase::Leading(leading) => PeerReport {
+                mode: leading.primary().map(|_| Mode::Leader),
+                leader: Some(self.member.peer.me),
+                epoch: leading.leader().epoch(),
+                learners: leading.leader().learners(),
+                last_proposed: leading.leader().last_proposed(),
+                ..nobody
+            },
+            Phase::Following(following) => PeerReport {
+                mode: following.serves_as(),
+                leader: Some(following.leader()),
+                epoch: following.epoch(),
+                ..nobody
+            },
+        }
+    }
+
+    /// Whether clients are served.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.report_mode().is_some()
+    }
+
+    fn report_mode(&self) -> Option<Mode> {
+        match &self.phase {
+            Phase::Leading(leading) => leading.primary().map(|_| Mode::Leader),
+            Phase::Following(following) => following.serves_as(),
+            Phase::Looking | Phase::Settling(_) | Phase::Stopped => None,
+        }
+    }
+
+    // zk: QuorumPeer.getDetailedPeerState
+    fn peer_state(&self) -> &'static str {
+        match &self.phase {
+            Phase::Looking | Phase::Settling(_) | Phase::Stopped => "looking",
+            Phase::Leading(leading) => match leading.stage() {
+                Stage::Discovery => "leading - discovery",
+                Stage::Synchronization => "leading - synchronization",
+                Stage::Broadcast => "leading - broadcast",
+            },
+            Phase::Following(following) if following.mode() == Mode::Observer => match following.stage() {
+                (Stage::Discovery, _) => "observing - discovery",
+                (Stage::Synchronization, SyncMode::None) => "observing - synchronization",
+                (Stage::Synchronization, SyncMode::Diff) => "observing - synchronization - diff",
+                (Stage::Synchronization, SyncMode::Snap) => "observing - synchronization - snap",
+                (Stage::Synchronization, SyncMode::Trunc) => "observing - synchronization - trunc",
+                (Stage::Broadcast, _) => "observing - broadcast",
+            },
+            Phase::Following(following) => match following.stage() {
+                (Stage::Discovery, _) => "following - discovery",
+                (Stage::Synchronization, SyncMode::None) => "following - synchronization",
+                (Stage::Synchronization, SyncMode::Diff) => "following - synchronization - diff",
+                (Stage::Synchronization, SyncMode::Snap) => "following - synchronization - snap",
+                (Stage::Synchronization, SyncMode::Trunc) => "following - synchronization - trunc",
+                (Stage::Broadcast, _) => "following - broadcast",
+            },
+        }
+    }
+}

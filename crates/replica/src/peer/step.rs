@@ -1,0 +1,121 @@
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use election::{Action, Decision, Election, Notification};
+use ensemble::ServerId;
+use pipeline::settings::PipelineSettings;
+use pipeline::sessions::SessionIds;
+use pipeline::time::Millis;
+use tree::State;
+
+use alloc::sync::Arc;
+
+use super::history::History;
+use super::PeerSettings;
+use crate::{Effect, Level, Note, PeerEffect};
+
+/// What a member of an ensemble has, whatever its role.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) settings: Arc<PipelineSettings>,
+    pub(super) peer: PeerSettings,
+    pub(super) election: Election,
+    pub(super) history: History,
+    pub(super) ids: SessionIds,
+    pub(super) clock: WallClock,
+    /// Attempts to learn so far.
+    pub(super) attempts: u64,
+    pub(super) is_stopping: bool,
+}
+
+/// Wall time, which not every event brings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WallClock {
+    wall_ms: i64,
+    at: Millis,
+}
+
+impl WallClock {
+    pub(super) fn new(now: Millis, wall_ms: i64) -> Self {
+        Self { wall_ms, at: now }
+    }
+
+    /// The time as it was told last, and what has passed since.
+    pub(super) fn at(&self, now: Millis) -> i64 {
+        self.wall_ms.saturating_add_unsigned(now.since(self.at))
+    }
+}
+
+/// What one event is handled with.
+pub(super) struct Step<'a> {
+    pub(super) now: Millis,
+    pub(super) state: &'a State,
+    pub(super) member: &'a mut Member,
+    pub(super) out: &'a mut Vec<Effect>,
+    /// How an election ended in this step.
+    pub(super) decision: Option<Decision>,
+}
+
+impl Step<'_> {
+    pub(super) fn wall_ms(&self) -> i64 {
+        self.member.clock.at(self.now)
+    }
+
+    pub(super) fn want(&mut self, what: PeerEffect) {
+        self.out.push(Effect::Peer(what));
+    }
+
+    pub(super) fn note(&mut self, level: Level, what: Note) {
+        self.out.push(Effect::Note { level, what });
+    }
+
+    /// Looks for a leader.
+    pub(super) fn look(&mut self) {
+        let (vote, epoch) = (self.member.history.vote(), self.member.history.current_epoch());
+        let mut actions = Vec::new();
+        self.member.election.look(self.now.0, vote, i64::from(epoch), &mut actions);
+        self.elect(actions);
+    }
+
+    /// A message on the election port, in whatever role.
+    pub(super) fn hear(&mut self, from: ServerId, message: &Bytes) {
+        let notification = match Notification::decode(message) {
+            Ok(notification) => notification,
+            Err(why) => return self.note(Level::Warn, Note::BadNotification { from, why }),
+        };
+        let mut actions = Vec::new();
+        self.member.election.hear(self.now.0, from, notification, &mut actions);
+        self.elect(actions);
+    }
+
+    /// The election's deadline may have come.
+    pub(super) fn wait_is_over(&mut self) {
+        if self.member.election.next_deadline().is_some_and(|deadline| deadline <= self.now.0) {
+            let mut actions = Vec::new();
+            self.member.election.on_deadline(self.now.0, &mut actions);
+            self.elect(actions);
+        }
+    }
+
+    fn elect(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send { to, notification } => {
+                    self.want(PeerEffect::Notify { to, message: notification.encode().into() });
+                }
+                Action::ConnectAll => self.want(PeerEffect::ConnectAll),
+                Action::Decided(decision) => self.decision = Some(decision),
+                Action::NewerConfig(config) => self.note(Level::Info, Note::NewerConfig { config }),
+                Action::VoterLooks(server) => self.note(Level::Debug, Note::VoterLooks { server }),
+                Action::Note(note) => {
+                    let level = match note.level() {
+                        election::Level::Warn => Level::Warn,
+                        election::Level::Info => Level::Info,
+                        election::Level::Debug => Level::Debug,
+                    };
+                    self.note(level, Note::Election(note));
+                }
+            }
+        }
+    }
+}
