@@ -203,7 +203,18 @@ impl World {
         let identities: Identities = own.into_iter().chain([more]).collect();
         let session = self.sessions.get(&client).copied().unwrap_or(SessionId::NONE);
         let (received, wall_ms) = (self.now, self.wall_ms());
-        Event::Request(ClientRequest { connection, session, xid, request, identities, received, wall_ms })
+        // A server without an ensemble hands nothing on.
+        let body = Bytes::new();
+        Event::Request(ClientRequest {
+            connection,
+            session,
+            xid,
+            request,
+            body,
+            identities,
+            received,
+            wall_ms,
+        })
     }
 
     fn step(&mut self, event: Event) {

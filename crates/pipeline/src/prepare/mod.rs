@@ -94,7 +94,9 @@ impl Prepare<'_> {
             Request::SetAcl(request) => self.set_acl(asker, stamp, request),
             Request::Reconfig(_) => self.reconfig(asker),
             Request::CloseSession => Ok(self.close_session(asker.session, stamp)),
-            Request::CreateSession(request) => self.create_session(asker.session, request.time_out, asker.owner),
+            Request::CreateSession(request) => {
+                self.create_session(asker.session, request.time_out, asker.owner)
+            }
             Request::Multi(request) => return self.multi(asker, stamp, request),
             Request::Exists(_)
             | Request::GetData(_)

@@ -239,7 +239,7 @@ impl Following {
             LearnerAction::Serve { epoch, config: _ } => self.serve(step, epoch),
             LearnerAction::AnswerPing { zxid } => {
                 let heard = self.forwarder.as_mut().map(|forwarder| forwarder.take_heard(step.state));
-                self.send(step, Packet::Ping { zxid, heard: heard.unwrap_or_default() });
+                self.send(step, Packet::Ping { zxid, heard: Some(heard.unwrap_or_default()) });
             }
             LearnerAction::Revalidated { session, is_valid } => {
                 if let Some(forwarder) = &mut self.forwarder {

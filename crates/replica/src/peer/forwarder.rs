@@ -91,10 +91,11 @@ impl Forwarder {
         let origin = self.take_answered(&record);
         out.push(Effect::Apply { record, origin });
         self.release(session, out);
-        if ended
-            && let Some(attached) = self.attached.detach(session)
-        {
-            out.push(Effect::Close { connection: attached.connection, why: end_of_session(origin.is_some()) });
+        if ended && let Some(attached) = self.attached.detach(session) {
+            out.push(Effect::Close {
+                connection: attached.connection,
+                why: end_of_session(origin.is_some()),
+            });
         }
     }
 
@@ -203,8 +204,8 @@ impl Forwarder {
             request if request.is_local() => What::Ready(LocalReply::Error(ErrorCode::Unimplemented)),
             Request::CreateSession(_) => {
                 let attached = self.attached.get(session);
-                origin.opens = attached
-                    .map(|attached| Opening { timeout_ms: attached.timeout_ms, is_handshake: false });
+                origin.opens =
+                    attached.map(|attached| Opening { timeout_ms: attached.timeout_ms, is_handshake: false });
                 What::Txn
             }
             _ => What::Txn,
@@ -292,13 +293,7 @@ fn is_answer(record: &TxnRecord, waiting: &Waiting) -> bool {
     matches!(waiting.what, What::Txn) && record.header.cxid == waiting.origin.xid && is_of_type
 }
 
-fn packet(
-    session: SessionId,
-    cxid: i32,
-    op: OpCode,
-    body: Bytes,
-    identities: Vec<jute::data::Id>,
-) -> Packet {
+fn packet(session: SessionId, cxid: i32, op: OpCode, body: Bytes, identities: Vec<jute::data::Id>) -> Packet {
     Packet::Request(zab::Request { session, cxid, op_code: op.code(), body, identities })
 }
 

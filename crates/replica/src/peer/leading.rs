@@ -215,7 +215,10 @@ impl Leading {
 
     pub(super) fn next_deadline(&self) -> Option<Millis> {
         let containers = self.primary.as_ref().and_then(Primary::next_deadline);
-        [self.leader.next_deadline().map(Millis), containers, self.hands_over_until].into_iter().flatten().min()
+        [self.leader.next_deadline().map(Millis), containers, self.hands_over_until]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn outstanding(&self) -> usize {
@@ -331,12 +334,7 @@ impl Leading {
 }
 
 /// What clients want, and what time brings, of a leader that serves.
-fn on_client(
-    primary: &mut Primary,
-    turn: &mut Turn<'_, Broadcast<'_>>,
-    ids: &mut SessionIds,
-    event: Event,
-) {
+fn on_client(primary: &mut Primary, turn: &mut Turn<'_, Broadcast<'_>>, ids: &mut SessionIds, event: Event) {
     match event {
         Event::NewSession { connection, timeout_ms, wall_ms: _ } => {
             primary.on_new_session(turn, ids, connection, timeout_ms);

@@ -3,15 +3,15 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use election::{Action, Decision, Election, Notification};
 use ensemble::ServerId;
-use pipeline::settings::PipelineSettings;
 use pipeline::sessions::SessionIds;
+use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use tree::State;
 
 use alloc::sync::Arc;
 
-use super::history::History;
 use super::PeerSettings;
+use super::history::History;
 use crate::{Effect, Level, Note, PeerEffect};
 
 /// What a member of an ensemble has, whatever its role.

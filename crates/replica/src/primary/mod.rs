@@ -178,7 +178,10 @@ impl Primary {
         let Some(session) = ended else { return };
         self.sessions.remove(session);
         if let Some(attached) = self.attached.detach(session) {
-            out.push(Effect::Close { connection: attached.connection, why: end_of_session(origin.is_some()) });
+            out.push(Effect::Close {
+                connection: attached.connection,
+                why: end_of_session(origin.is_some()),
+            });
         }
     }
 

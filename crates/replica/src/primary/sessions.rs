@@ -38,8 +38,7 @@ impl Primary {
         timeout_ms: i32,
     ) {
         if let Some(older) = self.attached.detach(session) {
-            turn.out
-                .push(Effect::Close { connection: older.connection, why: CloseReason::ClientReconnect });
+            turn.out.push(Effect::Close { connection: older.connection, why: CloseReason::ClientReconnect });
         }
         if self.is_stopping {
             return turn.out.push(Effect::Close { connection, why: CloseReason::Shutdown });
