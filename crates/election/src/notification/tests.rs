@@ -108,6 +108,24 @@ fn a_message_of_ours_byte_by_byte() {
     assert_eq!(hex, expected.replace(' ', ""));
 }
 
+/// The first message of a server of the reference (3.9.5), as it came over the wire.
+#[test]
+fn a_message_of_the_reference_is_read_and_written() {
+    let config = "server.1=127.0.0.1:21101:21201:participant\nserver.2=127.0.0.1:21102:21202:participant\n\
+                  server.3=127.0.0.1:21103:21203:participant\nversion=0";
+    let head =
+        "00000000 0000000000000001 0000000000000000 0000000000000001 0000000000000000 00000002 0000008a";
+    let hex: String = head.split(' ').collect();
+    let mut bytes: Vec<u8> =
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect();
+    bytes.extend_from_slice(config.as_bytes());
+    let message = Notification::decode(&bytes).expect("a message");
+    let candidate = Candidate { peer_epoch: 0, zxid: Zxid(0), leader: 1 };
+    assert_eq!((message.state, message.candidate()), (PeerState::Looking, candidate));
+    assert_eq!((message.election_epoch, message.config.as_deref()), (1, Some(config)));
+    assert_eq!(message.encode(), bytes);
+}
+
 /// No beginning of a message and no flipped byte of it brings the reader down.
 #[test]
 fn every_prefix_and_every_flip_is_a_message_or_none() {
