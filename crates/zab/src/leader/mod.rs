@@ -208,6 +208,15 @@ impl Leader {
         Some(Zxid(self.last_proposed.0 + 1))
     }
 
+    /// For tests: the counter of the epoch is this far, without transactions. Only right behind
+    /// [`LeaderAction::Established`].
+    // zk: Leader.lead, zookeeper.testingonly.initialZxid
+    pub fn skip_to(&mut self, counter: u32) {
+        if self.is_established() && self.last_proposed == self.first() {
+            self.last_proposed = Zxid::from_parts(self.epoch, counter);
+        }
+    }
+
     /// Proposes a transaction with the zxid that [`Leader::next_zxid`] gave. The caller appends it to the own log.
     ///
     /// # Panics
