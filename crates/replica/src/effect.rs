@@ -262,11 +262,6 @@ pub enum HaltReason {
         /// What it was given.
         given: Zxid,
     },
-    /// The state is not that of the log, and cannot be read from it again.
-    Reload {
-        /// What is wrong.
-        why: String,
-    },
 }
 
 impl core::fmt::Display for HaltReason {
@@ -276,7 +271,6 @@ impl core::fmt::Display for HaltReason {
             Self::DurableAhead { durable, given } => {
                 write!(f, "the log claims {durable} although it was given {given} only")
             }
-            Self::Reload { why } => write!(f, "the state cannot be read from the log again: {why}"),
         }
     }
 }

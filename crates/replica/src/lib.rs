@@ -54,7 +54,7 @@ pub struct Replica {
 #[derive(Debug)]
 enum Role {
     /// A server without an ensemble: what is durable here is committed.
-    Standalone(Standalone),
+    Standalone(Box<Standalone>),
     /// A member of an ensemble.
     Peer(Box<Peer>),
 }
@@ -79,7 +79,7 @@ impl Replica {
         now: Millis,
         out: &mut Vec<Effect>,
     ) -> Self {
-        Self { role: Role::Standalone(Standalone::new(settings, seed, state, now, out)) }
+        Self { role: Role::Standalone(Box::new(Standalone::new(settings, seed, state, now, out))) }
     }
 
     /// Starts a member of an ensemble over a recovered state, which is all that its log holds.

@@ -159,8 +159,8 @@ impl fmt::Display for Note {
             Self::Abdicated { why } => write!(f, "leading no longer: {why}"),
             Self::LeftLeader { leader, why } => write!(f, "following server {leader} no longer: {why}"),
             Self::LearnerLost { link, why } => write!(f, "learner on link {} is gone: {why}", link.0),
-            Self::Leader(note) => write!(f, "leading: {note:?}"),
-            Self::Learner(note) => write!(f, "learning: {note:?}"),
+            Self::Leader(note) => note.fmt(f),
+            Self::Learner(note) => note.fmt(f),
             Self::HistoryGivenUp { why } => write!(f, "giving up our history: {why}"),
             Self::MembershipNotHeeded { zxid } => {
                 write!(f, "transaction {zxid} changes the membership, which stays as it is here")

@@ -1,4 +1,3 @@
-use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,9 +10,9 @@ use zab::learner::{LearnerStart, Upstream};
 use zab::{Attempt, Learner, LearnerAction, LearnerSettings, Packet};
 
 use super::forwarder::Forwarder;
-use super::settling::{Reload, Settling};
+use super::refuse;
+use super::settling::Settling;
 use super::step::Step;
-use super::{Stage, SyncMode, refuse};
 use crate::{Level, Mode, Note, PeerEffect};
 
 /// The role of a follower or an observer, from the election to the end of its link to the leader.
@@ -27,12 +26,7 @@ pub(super) struct Following {
     learner: Learner,
     forwarder: Option<Forwarder>,
     actions: Vec<LearnerAction>,
-    stage: Stage,
-    sync_mode: SyncMode,
-    epoch: Option<i32>,
     has_ended: bool,
-    /// The state came from the leader and is not on disk yet.
-    is_adopted: bool,
 }
 
 impl Following {
@@ -63,19 +57,8 @@ impl Following {
         let attempt = Attempt(member.attempts);
         let mut actions = Vec::new();
         let learner = Learner::new(settings, start, step.now.0, &mut actions);
-        let mut following = Self {
-            attempt,
-            leader,
-            mode,
-            learner,
-            forwarder: None,
-            actions,
-            stage: Stage::Discovery,
-            sync_mode: SyncMode::None,
-            epoch: None,
-            has_ended: false,
-            is_adopted: false,
-        };
+        let mut following =
+            Self { attempt, leader, mode, learner, forwarder: None, actions, has_ended: false };
         following.carry(step);
         following
     }
@@ -95,8 +78,7 @@ impl Following {
             step.want(PeerEffect::StopServing);
         }
         step.want(PeerEffect::HangUp { attempt: self.attempt });
-        let pending: VecDeque<_> = self.learner.into_pending().into();
-        Settling::new(pending, if self.is_adopted { Reload::Wanted } else { Reload::Needless })
+        Settling::new(self.learner.into_pending().into())
     }
 
     /// Clients and timers.
@@ -134,14 +116,6 @@ impl Following {
         if attempt != self.attempt {
             return;
         }
-        if let Upstream::Packet(packet) = &what {
-            self.sync_mode = match packet {
-                Packet::Diff(_) => SyncMode::Diff,
-                Packet::Trunc(_) => SyncMode::Trunc,
-                Packet::Snap(_) => SyncMode::Snap,
-                _ => self.sync_mode,
-            };
-        }
         self.learner.on_upstream(step.now.0, what, &mut self.actions);
         self.carry(step);
     }
@@ -166,7 +140,6 @@ impl Following {
 
     pub(super) fn on_snapshot_installed(&mut self, step: &mut Step<'_>, zxid: Zxid) {
         if step.member.history.on_snapshot_installed(zxid) {
-            self.is_adopted = false;
             self.learner.on_snapshot_installed(step.now.0, &mut self.actions);
             self.carry(step);
         }
@@ -193,12 +166,8 @@ impl Following {
         self.mode
     }
 
-    pub(super) fn epoch(&self) -> Option<i32> {
-        self.epoch
-    }
-
-    pub(super) fn stage(&self) -> (Stage, SyncMode) {
-        (self.stage, self.sync_mode)
+    pub(super) fn learner(&self) -> &Learner {
+        &self.learner
     }
 
     fn carry(&mut self, step: &mut Step<'_>) {
@@ -214,7 +183,9 @@ impl Following {
             LearnerAction::Dial { leader, within_ms } => {
                 step.want(PeerEffect::Dial { attempt: self.attempt, leader, within_ms });
             }
-            LearnerAction::Send(packet) => self.send(step, packet),
+            LearnerAction::Send(packet) => {
+                step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
+            }
             LearnerAction::WriteAcceptedEpoch(epoch) => {
                 step.member.history.write_accepted_epoch(epoch, step.out);
             }
@@ -223,7 +194,6 @@ impl Following {
             }
             LearnerAction::Truncate(zxid) => step.member.history.truncate(zxid, step.out),
             LearnerAction::AdoptSnapshot { zxid } => {
-                self.is_adopted = true;
                 step.member.history.recent.clear();
                 step.want(PeerEffect::AdoptSnapshot { attempt: self.attempt, zxid });
             }
@@ -239,7 +209,8 @@ impl Following {
             LearnerAction::Serve { epoch, config: _ } => self.serve(step, epoch),
             LearnerAction::AnswerPing { zxid } => {
                 let heard = self.forwarder.as_mut().map(|forwarder| forwarder.take_heard(step.state));
-                self.send(step, Packet::Ping { zxid, heard: Some(heard.unwrap_or_default()) });
+                let packet = Packet::Ping { zxid, heard: Some(heard.unwrap_or_default()) };
+                step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
             }
             LearnerAction::Revalidated { session, is_valid } => {
                 if let Some(forwarder) = &mut self.forwarder {
@@ -266,16 +237,6 @@ impl Following {
         }
     }
 
-    fn send(&mut self, step: &mut Step<'_>, packet: Packet) {
-        match packet {
-            Packet::AckEpoch { .. } => self.stage = Stage::Synchronization,
-            // zk: Learner.syncWithLeader: the mode is forgotten with the acknowledgement of NEWLEADER
-            Packet::Ack(_) => self.sync_mode = SyncMode::None,
-            _ => {}
-        }
-        step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
-    }
-
     fn apply(&mut self, step: &mut Step<'_>, record: Arc<TxnRecord>) {
         step.member.history.recent.push(Arc::clone(&record));
         match &mut self.forwarder {
@@ -286,8 +247,6 @@ impl Following {
 
     // zk: Learner.syncWithLeader: UPTODATE
     fn serve(&mut self, step: &mut Step<'_>, epoch: i32) {
-        self.stage = Stage::Broadcast;
-        self.epoch = Some(epoch);
         self.forwarder = Some(Forwarder::default());
         step.member.election.update_settled_epoch(i64::from(epoch));
         step.note(Level::Info, Note::Serves { mode: self.mode, epoch });

@@ -5,6 +5,7 @@
 //! * A session has no deadline here: who was heard of is told to the leader.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -49,7 +50,7 @@ enum What {
     /// It comes back as a transaction.
     Txn,
     /// The leader has to say that we have caught up.
-    Sync { path: alloc::string::String },
+    Sync { path: String },
     /// This is the reply.
     Ready(LocalReply),
 }
@@ -199,24 +200,20 @@ impl Forwarder {
         let ClientRequest { connection, session, xid, request, body, identities, received, .. } = request;
         let op = request.op_code();
         let mut origin = Origin { connection, xid, op, received, opens: None };
-        let what = match request {
-            Request::Sync(sync) => What::Sync { path: sync.path },
-            request if request.is_local() => What::Ready(LocalReply::Error(ErrorCode::Unimplemented)),
-            Request::CreateSession(_) => {
-                let attached = self.attached.get(session);
-                origin.opens =
-                    attached.map(|attached| Opening { timeout_ms: attached.timeout_ms, is_handshake: false });
-                What::Txn
-            }
-            _ => What::Txn,
-        };
-        match what {
-            What::Sync { .. } => self.syncs.push_back(session),
-            What::Ready(_) => {
-                self.wait(session, Waiting { origin, what });
-                return self.release(session, out);
-            }
-            What::Txn => {}
+        if request.is_local() {
+            let what = What::Ready(LocalReply::Error(ErrorCode::Unimplemented));
+            self.wait(session, Waiting { origin, what });
+            return self.release(session, out);
+        }
+        let mut what = What::Txn;
+        if op == OpCode::CreateSession {
+            let attached = self.attached.get(session);
+            origin.opens =
+                attached.map(|attached| Opening { timeout_ms: attached.timeout_ms, is_handshake: false });
+        }
+        if let Request::Sync(sync) = request {
+            self.syncs.push_back(session);
+            what = What::Sync { path: sync.path };
         }
         self.wait(session, Waiting { origin, what });
         up.push(packet(session, xid, op, body, identities.to_vec()));
@@ -251,7 +248,7 @@ impl Forwarder {
     /// Who waits for this transaction here: the oldest request of the session, if it is the one.
     fn take_answered(&mut self, record: &TxnRecord) -> Option<Origin> {
         let queue = self.waiting.get_mut(&record.header.client_id)?;
-        let answered = queue.pop_front_if(|oldest| is_answer(record, oldest))?;
+        let answered = pop_front_if(queue, |oldest| is_answer(record, oldest))?;
         Some(answered.origin)
     }
 
@@ -259,7 +256,7 @@ impl Forwarder {
     fn release(&mut self, session: SessionId, out: &mut Vec<Effect>) {
         let Some(queue) = self.waiting.get_mut(&session) else { return };
         while let Some(Waiting { origin, what }) =
-            queue.pop_front_if(|oldest| matches!(oldest.what, What::Ready(_)))
+            pop_front_if(queue, |oldest| matches!(oldest.what, What::Ready(_)))
         {
             if let What::Ready(what) = what {
                 out.push(Effect::Reply { origin, what });
@@ -291,6 +288,10 @@ fn is_answer(record: &TxnRecord, waiting: &Waiting) -> bool {
         | Txn::Multi(_) => true,
     };
     matches!(waiting.what, What::Txn) && record.header.cxid == waiting.origin.xid && is_of_type
+}
+
+fn pop_front_if<T>(queue: &mut VecDeque<T>, condition: impl FnOnce(&T) -> bool) -> Option<T> {
+    if queue.front().is_some_and(condition) { queue.pop_front() } else { None }
 }
 
 fn packet(session: SessionId, cxid: i32, op: OpCode, body: Bytes, identities: Vec<jute::data::Id>) -> Packet {

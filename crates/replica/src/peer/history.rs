@@ -31,14 +31,12 @@ pub(super) struct History {
 /// How the history is being replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Replacement {
-    /// It is cut, or read anew.
+    /// It is cut.
     Cut,
     /// A snapshot takes its place.
     Snapshot,
     /// It is set aside.
     GivenUp,
-    /// It is empty and so becomes again.
-    Emptied,
 }
 
 impl History {
@@ -148,26 +146,13 @@ impl History {
         out.push(Effect::Peer(PeerEffect::GiveUpHistory { why }));
     }
 
-    /// Brings the state back to what the disk holds, after a snapshot that was adopted and never installed.
-    pub(super) fn reload(&mut self, out: &mut Vec<Effect>) {
-        if self.last_logged > Zxid::ZERO {
-            return self.truncate(self.last_logged, out);
-        }
-        // There is nothing to read.
-        self.replacement = Some(Replacement::Emptied);
-        let why = String::from("the state of a leader was taken over in part, and there was nothing before");
-        out.push(Effect::Peer(PeerEffect::GiveUpHistory { why }));
-    }
-
     pub(super) fn on_given_up(&mut self) {
-        match self.replacement {
-            Some(Replacement::GivenUp) => self.is_known = false,
-            Some(Replacement::Emptied) => {}
-            Some(Replacement::Cut | Replacement::Snapshot) | None => return,
+        if self.replacement == Some(Replacement::GivenUp) {
+            self.replacement = None;
+            self.is_known = false;
+            self.recent.clear();
+            self.ends_with(Zxid::ZERO);
         }
-        self.replacement = None;
-        self.recent.clear();
-        self.ends_with(Zxid::ZERO);
     }
 
     fn ends_with(&mut self, zxid: Zxid) {

@@ -10,7 +10,7 @@ use pipeline::time::Millis;
 use zab::leader::{LeaderStart, Recent};
 use zab::{Leader, LeaderAction, LeaderSettings, LinkId, LogProbe, Outgoing, Packet};
 
-use super::settling::{Reload, Settling};
+use super::settling::Settling;
 use super::step::Step;
 use super::{Stage, refuse};
 use crate::primary::{Order, Primary, Turn};
@@ -104,7 +104,7 @@ impl Leading {
         step.want(PeerEffect::StopListening);
         step.member.history.recent = self.leader.into_recent();
         let pending = self.primary.map_or_else(VecDeque::new, Primary::into_pending);
-        Settling::new(pending, Reload::Needless)
+        Settling::new(pending)
     }
 
     /// The process is to end: at once, unless there is something to hand over.
@@ -123,7 +123,9 @@ impl Leading {
     pub(super) fn hand_over(&mut self, step: &Step<'_>) {
         let Some(until) = self.hands_over_until else { return };
         let is_all_committed = self.leader.outstanding() == 0 && self.outstanding() == 0;
-        let has_heir = self.links.is_empty() || self.leader.has_successor();
+        let has_synced_voter =
+            self.leader.learners().iter().any(|learner| learner.votes && learner.is_synced);
+        let has_heir = !has_synced_voter || self.leader.has_successor();
         if (is_all_committed && has_heir) || step.now >= until {
             self.end.get_or_insert_with(|| String::from("this server stops"));
         }
@@ -262,7 +264,7 @@ impl Leading {
             }
             LeaderAction::Send { link, what } => step.want(PeerEffect::SendToLearner { link, what }),
             LeaderAction::Close { link, why } => {
-                step.want(PeerEffect::CloseLearner { link, why: alloc::format!("{why:?}") });
+                step.want(PeerEffect::CloseLearner { link, why: why.to_string() });
             }
             LeaderAction::ProbeLog { link, peer } => step.want(PeerEffect::ProbeLog { link, peer }),
             LeaderAction::Established { first } => self.establish(step, first),
@@ -308,10 +310,9 @@ impl Leading {
         let mut committed = Vec::new();
         primary.commit(zxid, &mut committed);
         for effect in committed {
-            match effect {
-                Effect::Peer(_) => answers.push(effect),
-                effect => step.out.push(effect),
-            }
+            let is_answer = matches!(effect, Effect::Peer(_));
+            let list = if is_answer { &mut *answers } else { &mut *step.out };
+            list.push(effect);
         }
     }
 

@@ -20,6 +20,7 @@ mod settings;
 mod settling;
 mod step;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -36,7 +37,7 @@ use crate::{Effect, Event, Level, LocalReply, Mode, Note, Origin, PeerEffect, Re
 use following::Following;
 use history::History;
 use leading::Leading;
-use report::{Stage, SyncMode};
+use report::Stage;
 use settling::Settling;
 use step::{Member, Step, WallClock};
 
@@ -55,9 +56,9 @@ enum Phase {
     /// It takes part in an election.
     Looking,
     /// It was elected.
-    Leading(Leading),
+    Leading(Box<Leading>),
     /// Another was elected.
-    Following(Following),
+    Following(Box<Following>),
     /// A role has ended.
     Settling(Settling),
     /// The process ends.
@@ -212,7 +213,7 @@ impl Phase {
             }
             Event::Truncated { outcome } => match self {
                 Self::Following(following) => following.on_truncated(step, outcome),
-                Self::Settling(settling) => settling.on_truncated(step, &outcome),
+                Self::Settling(_) => step.member.history.on_truncated(&outcome),
                 Self::Looking | Self::Leading(_) | Self::Stopped => {}
             },
             Event::SnapshotInstalled { zxid } => match self {
@@ -303,12 +304,12 @@ impl Phase {
         step.note(Level::Info, Note::Elected { leader, role });
         let elected_epoch = i32::try_from(vote.peer_epoch).ok();
         match role {
-            PeerState::Leading => Self::Leading(Leading::begin(step)),
+            PeerState::Leading => Self::Leading(Box::new(Leading::begin(step))),
             PeerState::Following => {
-                Self::Following(Following::begin(step, leader, Mode::Follower, elected_epoch))
+                Self::Following(Box::new(Following::begin(step, leader, Mode::Follower, elected_epoch)))
             }
             PeerState::Observing => {
-                Self::Following(Following::begin(step, leader, Mode::Observer, elected_epoch))
+                Self::Following(Box::new(Following::begin(step, leader, Mode::Observer, elected_epoch)))
             }
             // No election ends so.
             PeerState::Looking => Self::Looking,

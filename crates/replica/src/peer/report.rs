@@ -1,11 +1,12 @@
 use alloc::vec::Vec;
 
 use jute::Zxid;
+use zab::learner::{LearnerState, SyncMode};
 
 use super::{Peer, PeerReport, Phase};
 use crate::Mode;
 
-/// How far a role has come.
+/// How far a leader has come.
 // zk: QuorumPeer.ZabState
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -15,16 +16,6 @@ pub(super) enum Stage {
     Synchronization,
     /// Transactions are broadcast.
     Broadcast,
-}
-
-/// How a learner gets the history.
-// zk: QuorumPeer.SyncMode
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SyncMode {
-    None,
-    Diff,
-    Snap,
-    Trunc,
 }
 
 impl Peer {
@@ -51,7 +42,8 @@ impl Peer {
             Phase::Following(following) => PeerReport {
                 mode: following.serves_as(),
                 leader: Some(following.leader()),
-                epoch: following.epoch(),
+                epoch: (following.learner().state() != LearnerState::Discovery)
+                    .then(|| following.learner().epoch()),
                 ..nobody
             },
         }
@@ -79,21 +71,29 @@ impl Peer {
                 Stage::Synchronization => "leading - synchronization",
                 Stage::Broadcast => "leading - broadcast",
             },
-            Phase::Following(following) if following.mode() == Mode::Observer => match following.stage() {
-                (Stage::Discovery, _) => "observing - discovery",
-                (Stage::Synchronization, SyncMode::None) => "observing - synchronization",
-                (Stage::Synchronization, SyncMode::Diff) => "observing - synchronization - diff",
-                (Stage::Synchronization, SyncMode::Snap) => "observing - synchronization - snap",
-                (Stage::Synchronization, SyncMode::Trunc) => "observing - synchronization - trunc",
-                (Stage::Broadcast, _) => "observing - broadcast",
-            },
-            Phase::Following(following) => match following.stage() {
-                (Stage::Discovery, _) => "following - discovery",
-                (Stage::Synchronization, SyncMode::None) => "following - synchronization",
-                (Stage::Synchronization, SyncMode::Diff) => "following - synchronization - diff",
-                (Stage::Synchronization, SyncMode::Snap) => "following - synchronization - snap",
-                (Stage::Synchronization, SyncMode::Trunc) => "following - synchronization - trunc",
-                (Stage::Broadcast, _) => "following - broadcast",
+            Phase::Following(following) if following.mode() == Mode::Observer => {
+                match following.learner().state() {
+                    LearnerState::Discovery => "observing - discovery",
+                    LearnerState::Synchronization(None) => "observing - synchronization",
+                    LearnerState::Synchronization(Some(SyncMode::Diff)) => {
+                        "observing - synchronization - diff"
+                    }
+                    LearnerState::Synchronization(Some(SyncMode::Snap)) => {
+                        "observing - synchronization - snap"
+                    }
+                    LearnerState::Synchronization(Some(SyncMode::Trunc)) => {
+                        "observing - synchronization - trunc"
+                    }
+                    LearnerState::Broadcast => "observing - broadcast",
+                }
+            }
+            Phase::Following(following) => match following.learner().state() {
+                LearnerState::Discovery => "following - discovery",
+                LearnerState::Synchronization(None) => "following - synchronization",
+                LearnerState::Synchronization(Some(SyncMode::Diff)) => "following - synchronization - diff",
+                LearnerState::Synchronization(Some(SyncMode::Snap)) => "following - synchronization - snap",
+                LearnerState::Synchronization(Some(SyncMode::Trunc)) => "following - synchronization - trunc",
+                LearnerState::Broadcast => "following - broadcast",
             },
         }
     }

@@ -218,3 +218,20 @@ impl fmt::Display for Departure {
         }
     }
 }
+
+impl fmt::Display for LearnerNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Synchronising { how, zxid } => write!(f, "the history comes by {how} {zxid}"),
+            Self::Synchronised { epoch } => write!(f, "the history of epoch {epoch} is here"),
+            Self::Repeated(zxid) => write!(f, "transaction {zxid} came again, with an error"),
+            Self::Jumped { before, came } => {
+                write!(f, "transaction {came}, which follows {before}, is not the first of its epoch")
+            }
+            Self::Ignored(what) => write!(f, "ignored {what}"),
+            Self::UnknownPacket(packet_type) => {
+                write!(f, "the leader sent a packet of the unknown type {packet_type}")
+            }
+        }
+    }
+}
