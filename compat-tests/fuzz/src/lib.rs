@@ -10,6 +10,7 @@
 //! | `payloads` (3) | the same for multi, setWatches, setWatches2, reconfig and the answer to multi |
 //! | `replicas` (4) | any requests: batches decide as single events, followers by log and by snapshot have the same state |
 //! | `election` (6) | which bytes are a message is what the reference says; no message unsettles a peer or makes it elect a stranger |
+//! | `initial_message` (6) | the first bytes on an election port: refused, whole or too few as the reference says, however they are cut |
 //! | `log` (7) | the longest valid beginning is read, and cutting the rest off changes nothing |
 //! | `snapshot` (8) | an error, or a state that a snapshot of its own brings back, plain and compressed |
 //! | `text` (10) | paths, ACL identities, quotas and times to live are read as the rest of the project reads them |
@@ -18,6 +19,7 @@
 mod client_port;
 mod election;
 mod heap;
+mod initial_message;
 mod log;
 mod payloads;
 mod replicas;
@@ -28,6 +30,7 @@ mod txns;
 
 pub use client_port::client_port;
 pub use election::election;
+pub use initial_message::initial_message;
 pub use log::log;
 pub use payloads::payloads;
 pub use replicas::replicas;
@@ -52,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "payloads", run: payloads },
     Target { name: "replicas", run: replicas },
     Target { name: "election", run: election },
+    Target { name: "initial_message", run: initial_message },
     Target { name: "log", run: log },
     Target { name: "snapshot", run: snapshot },
     Target { name: "txns", run: txns },

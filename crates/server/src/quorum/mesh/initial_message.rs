@@ -152,9 +152,8 @@ fn address(text: &str) -> Result<HostPort, InitialMessageError> {
     let (host, ports) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, rest) = rest.split_once(']').ok_or_else(bad)?;
-            let mut rest = rest.chars();
-            rest.next();
-            (host, java_split(rest.as_str(), ':'))
+            let rest = rest.strip_prefix(|any: char| any.len_utf16() == 1).ok_or_else(bad)?;
+            (host, java_split(rest, ':'))
         }
         None => {
             let mut parts = java_split(text, ':');
