@@ -89,7 +89,7 @@ class Member(Server):
     def spawn(self):
         self.data.mkdir(parents=True, exist_ok=True)
         (self.data / "myid").write_text(f"{self.number}\n")
-        self.flags = " ".join(filter(None, [APACHE_FLAGS if self.kind in "AD" else "", self.own_flags]))
+        self.flags = " ".join(filter(None, [APACHE_FLAGS if self.kind in "AD" else "", self.own_flags if self.kind in "AD" else ""]))
         super().spawn()
         _started.append(self.process)
         self.stopped = False

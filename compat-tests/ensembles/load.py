@@ -19,7 +19,7 @@ class Load:
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         threading.Thread(target=self._listen, daemon=True).start()
         self._answer("ready", 90)
-        self.marked = 0
+        self.marked = self.total = 0
 
     def _listen(self):
         for line in self.process.stdout:
@@ -46,9 +46,11 @@ class Load:
         return self._answer(words.get(first, first), seconds)
 
     def mark(self):
-        """What was acknowledged since the mark before: acknowledged, ms, gap_ms, moves, expired, problems."""
+        """What was acknowledged since the mark before: acknowledged, ms, gap_ms, moves, expired, problems. `total` adds it up."""
         self.marked += 1
-        return self.ask(f"mark {self.marked}")
+        mark = self.ask(f"mark {self.marked}")
+        self.total += int(mark["acknowledged"])
+        return mark
 
     def gap(self):
         return float(self.mark()["gap_ms"])

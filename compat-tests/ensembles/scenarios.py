@@ -1,19 +1,37 @@
 """All scenarios: name, what it shows, function, its settings in the quick set (None: not in it) and in the full one."""
 
+from breakage import chaos, fault
+from gaps import gaps
 from migration import migrate
 from mixes import mix
+from power import power
 from rounds import rounds
+
+KILLS = ("kill-follower", "kill-leader", "kill-all")
+SLEEPS = ("pause-leader", "pause-all")
+PARTITIONS = ("isolate-leader", "isolate-follower", "leader-not-heard", "leader-hears-nothing", "follower-not-heard", "bridge", "swizzle", "slow-links")
+SLOW_DISKS = ("slow-disk-leader", "slow-disk-follower")
 
 ALL = [
     ("rounds", "kill -9 of any one of three, rejoin, equal trees", rounds, {"count": 3}, {"count": 100}),
     ("mix-RAA", "ours with two of the reference", mix, {"kinds": "RAA", "leaders": [1]}, {"kinds": "RAA"}),
     ("mix-RRA", "two of ours with one of the reference", mix, {"kinds": "RRA", "leaders": [3]}, {"kinds": "RRA"}),
-    ("mix-RAARA", "five servers", mix, None, {"kinds": "RAARA"}),
-    ("mix-ARRAR", "five servers", mix, None, {"kinds": "ARRAR"}),
+    ("mix-5-RAARA", "five servers, two of ours", mix, None, {"kinds": "RAARA"}),
+    ("mix-5-ARRAR", "five servers, three of ours", mix, None, {"kinds": "ARRAR"}),
     ("mix-RDD", "ours with two of Debian's 3.8.0", mix, None, {"kinds": "RDD"}),
     ("mix-RRD", "two of ours with one of Debian's 3.8.0", mix, None, {"kinds": "RRD"}),
     ("mix-RDA", "three releases", mix, None, {"kinds": "RDA"}),
-    ("migration", "all servers from the reference to ours, one by one, and back", migrate, {"orders": ("leader last",), "sessions": 40}, {"orders": ("leader last", "leader first")}),
-    ("migration-first", "the same, the leader first on the way there", migrate, None, {"orders": ("leader first", "leader last")}),
-    ("migration-3.8.0", "the same with Debian's 3.8.0", migrate, None, {"there": "D"}),
+    ("migration", "from the reference to ours one by one, leader last; back, leader first", migrate, {"orders": ("leader last",), "sessions": 40},
+     {"orders": ("leader last", "leader first")}),
+    ("migration-first", "from the reference to ours, leader first; back, leader last", migrate, None, {"orders": ("leader first", "leader last")}),
+    ("migration-3.8.0", "from Debian's 3.8.0 to ours, and back", migrate, None, {"there": "D"}),
+    ("faults-kills", "kill -9 of a follower, the leader, all at once", fault, None, {"what": KILLS, "count": 10}),
+    ("faults-sleeps", "SIGSTOP of the leader, of all, for twice the syncLimit", fault, None, {"what": SLEEPS, "count": 5}),
+    ("faults-partitions", "one-way, symmetric and bridge partitions, changing ones, slow links", fault, None, {"what": PARTITIONS, "count": 3}),
+    ("faults-disks", "a slow disk under the leader, under a follower", fault, None, {"what": SLOW_DISKS, "count": 3}),
+    ("faults-mixed", "the same in a mixed ensemble", fault, None, {"kinds": "RAR", "what": (*KILLS, *SLEEPS, *PARTITIONS, *SLOW_DISKS), "count": 1}),
+    ("power", "power loss of all three at once", power, None, {"count": 10}),
+    ("million", "a million writes under one fault after another", chaos, None, {"writes": 1_010_000}),
+    ("million-mixed", "a million writes in a mixed ensemble", chaos, None, {"kinds": "ARR", "writes": 1_010_000}),
+    ("gaps", "the leader killed by -9 and by SIGTERM, ours beside the reference", gaps, None, {"count": 50}),
 ]

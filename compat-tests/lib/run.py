@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "clients"), str(HERE.parent / "datadirs")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "clients"), str(HERE.parent / "datadirs"), str(HERE.parent / "ensembles")]
 import clients  # noqa: E402
 import datadirs  # noqa: E402
+import ensembles  # noqa: E402
 from harness import COMPAT, Report, Skip, apache, differential, remove, scratch  # noqa: E402
 
 USAGE = "compat-tests/run [--quick|--full] -- SERVER_CMD"
@@ -34,6 +35,8 @@ def main():
     report.check("idle sessions, watches on one node, outstanding requests", measured, tool, "load", command, command, amounts)
     report.check("many znodes: fill, restart, read back", measured, tool, "million", command, reference, amounts)
     datadirs.run(report, command, quick=not full)
+    if os.environ.get("ENSEMBLES") == "1":
+        ensembles.run(report, command, full=full, seed=int(SEED))
     if full:
         report.check("kazoo's own tests", suite, "kazoo-suite", command)
         report.check("Apache's own tests", suite, "java-suite", command)

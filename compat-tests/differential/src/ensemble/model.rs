@@ -141,3 +141,70 @@ impl Model {
         (!known).then(|| format!("{path}: write {number:?}, must be one of {:?}", value.unknown))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(version: i32, mzxid: i64) -> Stat {
+        Stat {
+            zxids: [1, mzxid, 1],
+            times: [0; 2],
+            versions: [version, 0, 0],
+            owner: 0,
+            length: 0,
+            children: 0,
+        }
+    }
+
+    /// Write 5 was acknowledged as version 3, zxid 0x30.
+    fn model(unknown: &[u64]) -> Model {
+        let mut model = Model::new("/load", 0, 3);
+        model.values[0] = Value { number: 5, version: 3, mzxid: 0x30, unknown: unknown.to_vec() };
+        model
+    }
+
+    #[test]
+    fn a_set_must_continue_the_count() {
+        let table: &[(&str, &[u64], i32, i64, bool)] = &[
+            ("the next version", &[], 4, 0x31, true),
+            ("a version was lost", &[], 3, 0x31, false),
+            ("something else took effect", &[], 5, 0x31, false),
+            ("the unknown one took effect", &[6], 5, 0x32, true),
+            ("the unknown one did not", &[6], 4, 0x32, true),
+            ("it took effect twice", &[6], 6, 0x32, false),
+            ("the zxid stands still", &[], 4, 0x30, false),
+        ];
+        for (name, unknown, version, mzxid, right) in table {
+            let wrong = model(unknown).set(0, 9, &stat(*version, *mzxid));
+            assert_eq!(wrong.is_none(), *right, "{name}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_must_show_the_last_write_or_an_unknown_one() {
+        let table: &[(&str, &[u64], u64, i32, i64, bool)] = &[
+            ("the acknowledged one", &[], 5, 3, 0x30, true),
+            ("an older one", &[], 4, 3, 0x30, false),
+            ("an older version", &[], 4, 2, 0x20, false),
+            ("another zxid", &[], 5, 3, 0x2f, false),
+            ("an unknown one", &[6, 7], 6, 4, 0x31, true),
+            ("both unknown ones", &[6, 7], 7, 5, 0x32, true),
+            ("one that was never sent", &[6, 7], 8, 4, 0x31, false),
+            ("more than were sent", &[6], 6, 5, 0x31, false),
+        ];
+        for (name, unknown, number, version, mzxid, right) in table {
+            let model = model(unknown);
+            let data = model.data(*number);
+            let wrong = model.shown(0, Some(data.as_bytes()), &stat(*version, *mzxid));
+            assert_eq!(wrong.is_none(), *right, "{name}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn data_begins_with_its_number() {
+        assert_eq!(Model::number_in(Some(b"17 of 2 ...")), Some(17));
+        assert_eq!(Model::number_in(Some(b"")), None);
+        assert_eq!(Model::number_in(None), None);
+    }
+}

@@ -5,6 +5,7 @@
 SERVER_CMD runs a server in the foreground on a zoo.cfg, whose path comes last or in place of {cfg}."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def main():
     if not command:
         sys.exit(__doc__)
     report = Report()
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run(report, " ".join(command), full=options.full, only=options.only, seed=options.seed, rounds=options.rounds)
     sys.exit(report.end())
 
@@ -47,7 +50,7 @@ def run(report, command, full=False, only="", seed=1, rounds=0):
         if wanted and not name.startswith(wanted) or not wanted and settings is None:
             continue
         settings = dict(settings if settings is not None else whole)
-        steps = Steps(tool, kinds, seed, rounds or settings.pop("count", 1))
+        steps = Steps(tool, kinds, seed, rounds or settings.get("count", 1))
         settings.pop("count", None)
 
         def scenario(steps=steps, settings=settings, name=name, function=function):
