@@ -80,7 +80,9 @@ pub fn read_myid<D: Disk>(disk: &D, data_dir: &Path) -> Result<Option<i64>, Stor
 fn healed<D: Disk>(disk: &D, dir: &Path, of_log: i64, accepted: Option<i64>) -> Result<i64, StorageError> {
     let temporary = dir.join(format!("{CURRENT}{TEMPORARY}"));
     let unfinished = read_number(disk, &temporary).unwrap_or(None);
-    if let Some(epoch) = unfinished.filter(|epoch| *epoch >= of_log) {
+    // Without a promise on disk, that of the log's epoch is about to be written there.
+    let promised = accepted.unwrap_or(of_log);
+    if let Some(epoch) = unfinished.filter(|epoch| (of_log..=promised).contains(epoch)) {
         return Ok(epoch);
     }
     if accepted.is_some_and(|accepted| accepted >= of_log) {
@@ -162,6 +164,13 @@ mod tests {
             load_from(&[(CURRENT, "4"), (ACCEPTED, "5"), (unfinished, "")], in_epoch_5),
             Ok((5, 5, true))
         );
+        assert_eq!(load_from(&[(CURRENT, "4"), (unfinished, "5")], in_epoch_5), Ok((5, 5, true)));
+        // One that was never promised is none of ours, and must not be made durable.
+        assert_eq!(
+            load_from(&[(CURRENT, "4"), (ACCEPTED, "5"), (unfinished, "6")], in_epoch_5),
+            Ok((5, 5, true))
+        );
+        assert!(load_from(&[(CURRENT, "4"), (ACCEPTED, "4"), (unfinished, "5")], in_epoch_5).is_err());
         assert!(load_from(&[(CURRENT, "4"), (ACCEPTED, "4")], in_epoch_5).is_err());
         assert!(load_from(&[(CURRENT, "4")], in_epoch_5).is_err());
     }

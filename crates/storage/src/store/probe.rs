@@ -41,6 +41,7 @@ impl LogProbe {
 impl<D: Disk> Store<D> {
     /// Looks what the log can prove about a peer; goes on beside an open writer. Damage proves nothing and is no error.
     // zk: LearnerHandler.syncFollower, ZKDatabase.getProposalsFromTxnLog
+    // diverges(log-sync-proved): the reference sends from any log in which it finds the peer's zxid
     pub fn probe(&self, peer: Zxid, bytes_max: Option<u64>) -> Result<LogProbe, StorageError> {
         let outcome = self.floor(peer).and_then(|floor| match floor {
             Some(floor) => self.measure(floor, peer, bytes_max),

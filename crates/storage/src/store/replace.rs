@@ -37,6 +37,7 @@ impl<D: Disk> Store<D> {
     }
 
     /// Removes logs and other snapshots; `keeps_older` keeps what leads to the new one.
+    // diverges(snap-removes-older): the reference keeps them, and a log with a hole is replayed and sent like a whole one
     fn remove_all_but(&self, new: &SnapshotFile, keeps_older: bool) -> Result<(), StorageError> {
         let is_old = |zxid: Zxid| zxid == new.zxid || !keeps_older;
         if !keeps_older {

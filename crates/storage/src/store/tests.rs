@@ -1,3 +1,5 @@
+mod probe;
+
 use std::path::Path;
 
 use jute::snapshot::{DataNode, SnapshotItem};

@@ -42,16 +42,19 @@ impl<D: Disk> Store<D> {
         Err(StorageError::CannotTruncate { zxid })
     }
 
-    /// Whether the log goes on from a snapshot, without a gap, up to `zxid`, and through the newer snapshots.
+    /// Whether the log goes on from a snapshot, without a gap and through the newer snapshots, up to `zxid`, or ends before it.
+    /// What is wrong behind `zxid` goes with the rest.
     fn leads_to(&self, base: &Candidate, zxid: Zxid, newer: &[Zxid]) -> Result<bool, StorageError> {
         let mut waypoints = Waypoints::new(newer.iter().copied().filter(|newer| *newer > base.zxid));
-        for record in self.records_after(base.zxid)? {
-            match record {
-                Ok(record) if record.zxid > zxid => break,
-                Ok(record) if waypoints.pass(record.zxid).is_err() => return Ok(false),
-                Ok(_) => {}
-                Err(error) if error.is_damage() => return Ok(false),
-                Err(error) => return Err(error),
+        let mut records = self.records_after(base.zxid)?;
+        while records.last_zxid() < zxid {
+            match records.next() {
+                Some(Ok(record)) if record.zxid > zxid => break,
+                Some(Ok(record)) if waypoints.pass(record.zxid).is_err() => return Ok(false),
+                Some(Ok(_)) => {}
+                Some(Err(error)) if error.is_damage() => return Ok(false),
+                Some(Err(error)) => return Err(error),
+                None => break,
             }
         }
         Ok(waypoints.next().is_none())
