@@ -15,7 +15,7 @@ use crate::vote::{Candidate, Vote};
 /// * Only voters have entries, so that the tables stay as small as the membership.
 /// * `cast` holds votes of the round we are in, whatever their senders do; `established` the votes of settled peers of any
 ///   round (ZOOKEEPER-1732).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(crate) struct Round {
     /// What we propose without having heard anybody.
     pub(crate) ourselves: Candidate,

@@ -8,7 +8,7 @@ use election::{Action, Election, ElectionSettings, Notification, PeerState};
 use ensemble::{LearnerType, ServerId, Verifier};
 use jute::Zxid;
 
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 60;
 /// Servers are killed and messages lost so long; then all must settle within the time that follows.
 const FAULTS_MS: u64 = 60_000;
 const HEALED_MS: u64 = 180_000;
