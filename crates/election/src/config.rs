@@ -44,6 +44,7 @@ pub(crate) fn read(text: &str, ours: &Verifier, multi_address: bool) -> Gossip {
 
 /// Whether two memberships differ in nothing but their versions.
 // zk: QuorumMaj.equals, QuorumHierarchical.equals
+// diverges(election-config-same-members): our client address from a static file is no part of it, nor is a resolved address
 pub(crate) fn has_same_members(one: &Verifier, other: &Verifier) -> bool {
     let of = |verifier: &Verifier| -> String {
         let text = verifier.to_string();
