@@ -1,6 +1,6 @@
 """Ensembles of several servers, ours and the reference's, under load and faults.
 
-    run [--quick|--full] [--only NAME[,NAME...]] [--seed N] [--rounds N] [--list] -- SERVER_CMD
+    run [--quick|--full] [--only NAME[,NAME...]] [--seed N] [--rounds N] [--writes N] [--list] -- SERVER_CMD
 
 SERVER_CMD runs a server in the foreground on a zoo.cfg, whose path comes last or in place of {cfg}."""
 
@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--writes", type=int, default=0)
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args(words)
     if options.list:
@@ -37,11 +38,11 @@ def main():
     report = Report()
     # Ended from outside, it still ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    run(report, " ".join(command), full=options.full, only=options.only, seed=options.seed, rounds=options.rounds)
+    run(report, " ".join(command), full=options.full, only=options.only, seed=options.seed, rounds=options.rounds, writes=options.writes)
     sys.exit(report.end())
 
 
-def run(report, command, full=False, only="", seed=1, rounds=0):
+def run(report, command, full=False, only="", seed=1, rounds=0, writes=0):
     """All of the quick or the full set, or those whose names begin with one of `only`."""
     tool, kinds = differential(), Kinds(command)
     wanted = tuple(filter(None, only.split(",")))
@@ -52,6 +53,8 @@ def run(report, command, full=False, only="", seed=1, rounds=0):
         settings = dict(settings if settings is not None else whole)
         steps = Steps(tool, kinds, seed, rounds or settings.get("count", 1))
         settings.pop("count", None)
+        if writes and "writes" in settings:
+            settings["writes"] = writes
 
         def scenario(steps=steps, settings=settings, name=name, function=function):
             steps.begin(name)

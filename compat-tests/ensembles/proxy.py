@@ -10,6 +10,8 @@ from ensemble import steady_port
 
 POLL = 0.01
 CHUNK = 65536
+# Longer than a new leader needs until it listens.
+REFUSED_MAX = 1.0
 # Chunks on the way of one direction of one connection.
 ON_THE_WAY_MAX = 64
 
@@ -47,14 +49,25 @@ class Links:
         self.cuts, self.delays = set(), {}
 
     async def _connection(self, reader, writer, one, other, port):
+        while {(one, other), (other, one)} & self.cuts:
+            await asyncio.sleep(POLL)
         try:
-            while {(one, other), (other, one)} & self.cuts:
-                await asyncio.sleep(POLL)
-            onward_reader, onward = await asyncio.open_connection("127.0.0.1", port)
+            onward_reader, onward = await self._onward(port)
         except OSError:
             writer.transport.abort()
             return
         await asyncio.gather(self._pump(reader, onward, (one, other)), self._pump(onward_reader, writer, (other, one)))
+
+    async def _onward(self, port):
+        """Whoever connects was accepted already, and cannot be refused as by a server that does not listen yet: so that is waited for."""
+        end = self.loop.time() + REFUSED_MAX
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                if self.loop.time() > end:
+                    raise
+                await asyncio.sleep(POLL)
 
     async def _pump(self, reader, writer, way):
         chunks = asyncio.Queue(ON_THE_WAY_MAX)
@@ -79,7 +92,7 @@ class Links:
             while way in self.cuts:
                 await asyncio.sleep(POLL)
             try:
-                if data:
+                if data and not writer.transport.is_closing():
                     writer.write(data)
                     await writer.drain()
             except OSError:

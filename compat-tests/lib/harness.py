@@ -170,7 +170,9 @@ def end_group(process):
 
 
 def differential():
-    """The comparison tool, built when it is not there."""
+    """The comparison tool, built when it is not there; DIFFERENTIAL names one that is built already."""
+    if "DIFFERENTIAL" in os.environ:
+        return os.environ["DIFFERENTIAL"]
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     subprocess.run(["cargo", "build", "-q", "--release", "-p", "rookeeper-differential"], cwd=ROOT, check=True)
     return str(target / "release" / "rookeeper-differential")
