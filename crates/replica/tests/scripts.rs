@@ -8,47 +8,24 @@
 mod world;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use jute::data::Id;
-use jute::{OpCode, Reader, Record, SessionId, proto, xid};
+use jute::SessionId;
 use pipeline::event::Event;
-use pipeline::outbox::Outbox;
 use pipeline::request::Request;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use rookeeper_replica::ConnectionId;
 use tree::watches::WatchKind;
+use world::client::{Client, frames};
 use world::language::{identity, number, request, unreadable};
 use world::{World, show};
 
 #[test]
 fn scripts() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&folder).expect("scripts").map(|entry| entry.expect("entry").path()).collect();
-    files.sort();
-    assert!(!files.is_empty());
-    let wrong: Vec<String> = files.iter().filter_map(|file| check(file)).collect();
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-}
-
-/// Runs one file; what differs, if anything.
-fn check(file: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(file).expect("script");
-    let mut script = Script::default();
-    let mut output = Vec::new();
-    for block in text.trim_end().split("\n\n") {
-        let commands = block.split_once("\n---").map_or(block, |(commands, _)| commands);
-        output.push(format!("{commands}\n---\n{}", script.run(commands)).trim_end().to_string());
-    }
-    let output = output.join("\n\n") + "\n";
-    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
-        std::fs::write(file, &output).expect("write script");
-        return None;
-    }
-    (output != text).then(|| format!("{}: got\n{output}", file.display()))
+    world::golden::check_all(&folder, |commands: &str, script: &mut Script| script.run(commands));
 }
 
 #[derive(Default)]
@@ -57,17 +34,6 @@ struct Script {
     world: Option<World>,
     connections: BTreeMap<String, Client>,
     hold: bool,
-}
-
-#[derive(Default)]
-struct Client {
-    id: u64,
-    xid: i32,
-    identities: Vec<Id>,
-    /// What each request was, to read its reply.
-    asked: BTreeMap<i32, OpCode>,
-    is_closed: bool,
-    awaits_handshake: bool,
 }
 
 impl Script {
@@ -227,29 +193,4 @@ impl Script {
         };
         self.world().step(event);
     }
-}
-
-/// The frames that wait for a client.
-fn frames(client: &mut Client, outbox: &mut Outbox) -> Vec<String> {
-    let bytes = outbox.take_bytes();
-    let mut reader = Reader::from_slice(&bytes);
-    let mut frames = Vec::new();
-    while !reader.is_empty() {
-        let frame = reader.buffer().expect("a frame").expect("a frame");
-        let mut frame = Reader::from_slice(&frame);
-        if std::mem::take(&mut client.awaits_handshake) {
-            let reply = proto::ConnectResponse::decode(&mut frame).expect("a handshake");
-            frames.push(format!("session={} timeout={}", reply.session_id, reply.time_out));
-            continue;
-        }
-        let header = proto::ReplyHeader::decode(&mut frame).expect("a header");
-        if header.xid == xid::NOTIFICATION {
-            let event = proto::WatcherEvent::decode(&mut frame).expect("an event");
-            frames.push(format!("event type={} {} zxid={}", event.event_type, event.path, header.zxid));
-            continue;
-        }
-        let op = client.asked.remove(&header.xid).expect("a reply to a request");
-        frames.push(show::reply(&header, op, &mut frame));
-    }
-    frames
 }

@@ -14,7 +14,7 @@ use super::settling::Settling;
 use super::step::Step;
 use super::{Stage, refuse};
 use crate::primary::{Order, Primary, Turn};
-use crate::{Effect, Level, Mode, Note, PeerEffect};
+use crate::{Level, Mode, Note, PeerEffect};
 
 /// The role of a leader, from its election to its end.
 ///
@@ -241,19 +241,16 @@ impl Leading {
 
     /// Does what the protocol wants, and what follows from that, until nothing is left.
     fn carry(&mut self, step: &mut Step<'_>) {
-        let mut answers = Vec::new();
         while !self.actions.is_empty() {
             for action in core::mem::take(&mut self.actions) {
                 if self.end.is_none() {
-                    self.act(step, action, &mut answers);
+                    self.act(step, action);
                 }
             }
         }
-        step.out.append(&mut answers);
     }
 
-    /// `answers` to a learner's sync stand behind the commits they wait for, whichever the protocol tells first.
-    fn act(&mut self, step: &mut Step<'_>, action: LeaderAction, answers: &mut Vec<Effect>) {
+    fn act(&mut self, step: &mut Step<'_>, action: LeaderAction) {
         match action {
             LeaderAction::WriteAcceptedEpoch(epoch) => {
                 step.member.history.write_accepted_epoch(epoch, step.out);
@@ -268,7 +265,11 @@ impl Leading {
             }
             LeaderAction::ProbeLog { link, peer } => step.want(PeerEffect::ProbeLog { link, peer }),
             LeaderAction::Established { first } => self.establish(step, first),
-            LeaderAction::Committed { zxid } => self.commit(step, zxid, answers),
+            LeaderAction::Committed { zxid } => {
+                if let Some(primary) = &mut self.primary {
+                    primary.commit(zxid, step.out);
+                }
+            }
             LeaderAction::Forwarded { link, request } => {
                 self.with_primary(step, |primary, turn, _| primary.on_forwarded(turn, link, &request));
             }
@@ -303,17 +304,6 @@ impl Leading {
         step.note(Level::Info, Note::Serves { mode: Mode::Leader, epoch: first.epoch() });
         step.want(PeerEffect::Serve { mode: Mode::Leader });
         self.with_primary(step, |primary, turn, _| primary.close_orphans(turn));
-    }
-
-    fn commit(&mut self, step: &mut Step<'_>, zxid: Zxid, answers: &mut Vec<Effect>) {
-        let Some(primary) = &mut self.primary else { return };
-        let mut committed = Vec::new();
-        primary.commit(zxid, &mut committed);
-        for effect in committed {
-            let is_answer = matches!(effect, Effect::Peer(_));
-            let list = if is_answer { &mut *answers } else { &mut *step.out };
-            list.push(effect);
-        }
     }
 
     fn with_primary(

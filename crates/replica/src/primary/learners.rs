@@ -64,7 +64,8 @@ impl Primary {
         }
     }
 
-    /// The answer waits behind all that was proposed before, so that the learner has committed it.
+    /// The answer waits behind all that was proposed before, so that the learner has committed it, and comes before the commit of
+    /// what was proposed after it: a learner's client gets its replies in order.
     // zk: Leader.processSync
     fn answer_sync(&mut self, link: LinkId, out: &mut Vec<Effect>) {
         let what = Outgoing::Packet(Packet::Sync);

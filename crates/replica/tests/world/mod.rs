@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "shared by test binaries")]
 #![allow(unreachable_pub, reason = "a module of test binaries")]
 
+pub mod client;
+pub mod golden;
 pub mod language;
 pub mod show;
 

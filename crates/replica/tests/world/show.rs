@@ -47,7 +47,8 @@ fn txn(txn: &Txn) -> String {
     }
 }
 
-fn data(data: Option<&[u8]>) -> String {
+/// Data, or null.
+pub fn data(data: Option<&[u8]>) -> String {
     data.map_or("null".into(), |data| String::from_utf8_lossy(data).into_owned())
 }
 

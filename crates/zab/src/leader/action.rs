@@ -40,7 +40,7 @@ pub enum LeaderAction {
         /// The first zxid of the epoch, which no transaction has.
         first: Zxid,
     },
-    /// Everything up to here is committed.
+    /// This transaction, which follows the last one told, is committed; COMMIT and INFORM of it are sent, of later ones not yet.
     Committed {
         /// The last of it.
         zxid: Zxid,

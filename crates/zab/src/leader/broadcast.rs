@@ -33,7 +33,6 @@ impl Leader {
     // zk: Leader.tryToCommit
     pub(super) fn commit(&mut self, out: &mut Vec<LeaderAction>) {
         let Some(reached) = self.acks.reached() else { return };
-        let before = self.committed;
         while self.outstanding.front().is_some_and(|record| record.header.zxid <= reached) {
             let Some(record) = self.outstanding.pop_front() else { break };
             self.committed = record.header.zxid;
@@ -47,8 +46,7 @@ impl Leader {
                 send(*id, packet, out);
             }
             self.recent.push(record);
-        }
-        if self.committed != before {
+            // One by one: what waits behind this transaction stands before the commit of the next in a learner's stream.
             out.push(LeaderAction::Committed { zxid: self.committed });
         }
     }

@@ -31,9 +31,6 @@ pub(super) const NON_MEMBER_MESSAGE_EVERY: Duration = Duration::from_millis(50);
 pub(super) const DIAL_DELAY_MIN: Duration = Duration::from_millis(50);
 /// The longest wait of our own between two attempts; it doubles from [`DIAL_DELAY_MIN`].
 pub(super) const DIAL_DELAY_MAX: Duration = Duration::from_secs(10);
-/// A peer with a larger id that was told to dial us has this long to do so: telling it once more would make it close
-/// the connection that it may already have opened.
-pub(super) const DIAL_BACK_PATIENCE: Duration = Duration::from_millis(500);
 /// Addresses of one peer, and of one name, that one attempt tries.
 pub(super) const ADDRESSES_TRIED_MAX: usize = 8;
 /// The next address is tried this long after the one before, if that one has not answered.

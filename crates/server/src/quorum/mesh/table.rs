@@ -31,8 +31,8 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::initial_message::{InitialMessage, OBSERVER_WITHOUT_ID};
 use super::settings::{
-    DIAL_BACK_BURST, DIAL_BACK_EVERY, DIAL_BACK_PATIENCE, DIAL_DELAY_MAX, DIAL_DELAY_MIN, MeshSettings,
-    NON_MEMBER_BURST, NON_MEMBER_EVERY, NON_MEMBERS_MAX,
+    DIAL_BACK_BURST, DIAL_BACK_EVERY, DIAL_DELAY_MAX, DIAL_DELAY_MIN, MeshSettings, NON_MEMBER_BURST,
+    NON_MEMBER_EVERY, NON_MEMBERS_MAX,
 };
 
 pub(super) use decision::{Arrival, Attempt, DialOrder, Gone, LinkId, Refusal, Seat};
@@ -64,9 +64,7 @@ struct Peer {
     dial: Option<Arc<Notify>>,
     /// Somebody asked for a connection since there was one.
     wanted: bool,
-    /// No attempt before, whoever asks.
-    not_before: Option<Instant>,
-    /// From here to our own next attempt.
+    attempted: Option<Instant>,
     delay: Duration,
     failure: Option<String>,
 }
@@ -241,10 +239,10 @@ impl Table {
             self.end_order(order);
             return Attempt::Never;
         };
-        match peer.not_before.filter(|at| *at > now) {
+        match peer.attempted.map(|at| at + DIAL_DELAY_MIN).filter(|at| *at > now) {
             Some(at) => Attempt::At(at),
             None => {
-                peer.not_before = Some(now + DIAL_DELAY_MIN);
+                peer.attempted = Some(now);
                 Attempt::Now(addresses)
             }
         }
@@ -259,10 +257,7 @@ impl Table {
     /// A peer was dialled and told who we are. Nothing when it has the larger id: it will dial us.
     // zk: QuorumCnxManager.startConnection
     pub(super) fn dialled(&mut self, order: &DialOrder, remote: SocketAddr, now: Instant) -> Option<Seat> {
-        let me = self.me;
-        let peer = self.dialling(order)?;
-        if order.to > me {
-            peer.not_before = Some(now + DIAL_BACK_PATIENCE);
+        if order.to > self.me || self.dialling(order).is_none() {
             return None;
         }
         let seat = self.link(order.to, remote, now);
@@ -277,7 +272,7 @@ impl Table {
             self.end_order(order);
             return None;
         }
-        let at = peer.not_before.map_or(now, |at| at.max(now + peer.delay));
+        let at = peer.attempted.unwrap_or(now) + peer.delay;
         peer.delay = (peer.delay * 2).min(DIAL_DELAY_MAX);
         Some(at)
     }
@@ -365,7 +360,7 @@ impl Default for Peer {
             link: None,
             dial: None,
             wanted: false,
-            not_before: None,
+            attempted: None,
             delay: DIAL_DELAY_MIN,
             failure: None,
         }

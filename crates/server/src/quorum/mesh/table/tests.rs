@@ -126,21 +126,6 @@ fn an_order_ends_when_there_is_a_connection() {
 }
 
 #[test]
-fn a_larger_peer_has_time_to_dial_back() {
-    let mut world = World::new();
-    let order = world.send(9, "vote").unwrap();
-    assert!(matches!(world.attempt(&order), Attempt::Now(_)));
-    world.pass(DIAL_DELAY_MIN);
-    assert!(world.table.dialled(&order, remote(), world.now).is_none());
-    let at = world.now + DIAL_BACK_PATIENCE;
-    assert_eq!(world.table.retry_at(&order, world.now), Some(at));
-    world.send(9, "asked again");
-    assert_eq!(world.attempt(&order), Attempt::At(at));
-    world.pass(DIAL_BACK_PATIENCE);
-    assert!(matches!(world.attempt(&order), Attempt::Now(_)), "it did not");
-}
-
-#[test]
 fn one_message_waits_and_the_last_one_is_said_again() {
     let mut world = World::new();
     assert!(!world.table.has_delivered());
