@@ -61,10 +61,10 @@ def _end_all():
 
 
 class Kinds:
-    """The command of each kind."""
+    """The command of each kind, and what every zoo.cfg is to have beside the scenario's own settings."""
 
-    def __init__(self, ours):
-        self.commands = {"R": ours}
+    def __init__(self, ours, settings=()):
+        self.commands, self.settings = {"R": ours}, dict(setting.split("=", 1) for setting in settings)
 
     def command(self, kind):
         if kind not in self.commands:
@@ -87,6 +87,7 @@ class Member(Server):
         self.kind, self.command = kind, shlex.split(self.kinds.command(kind))
 
     def spawn(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.data.mkdir(parents=True, exist_ok=True)
         (self.data / "myid").write_text(f"{self.number}\n")
         self.flags = " ".join(filter(None, [APACHE_FLAGS if self.kind in "AD" else "", self.own_flags if self.kind in "AD" else ""]))
@@ -135,7 +136,7 @@ class Ensemble:
 
     def __init__(self, commands, kinds, settings=None, flags="", folder=None, data_folders=None):
         self.folder = Path(folder) if folder else scratch("ensemble")
-        self.settings = {**DOCUMENTED, **(settings or {})}
+        self.settings = {**DOCUMENTED, **(settings or {}), **commands.settings}
         self.members = [Member(commands, kind, number, self.folder / f"{number}", flags) for number, kind in enumerate(kinds, 1)]
         for member, data in zip(self.members, data_folders or []):
             member.data = Path(data)

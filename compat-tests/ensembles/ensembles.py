@@ -1,6 +1,6 @@
 """Ensembles of several servers, ours and the reference's, under load and faults.
 
-    run [--quick|--full] [--only NAME[,NAME...]] [--seed N] [--rounds N] [--writes N] [--list] -- SERVER_CMD
+    run [--quick|--full] [--only NAME[,NAME...]] [--seed N] [--rounds N] [--writes N] [--setting KEY=VALUE]... [--list] -- SERVER_CMD
 
 SERVER_CMD runs a server in the foreground on a zoo.cfg, whose path comes last or in place of {cfg}."""
 
@@ -28,6 +28,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--writes", type=int, default=0)
+    parser.add_argument("--setting", action="append", default=[])
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args(words)
     if options.list:
@@ -38,27 +39,27 @@ def main():
     report = Report()
     # Ended from outside, it still ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    run(report, " ".join(command), full=options.full, only=options.only, seed=options.seed, rounds=options.rounds, writes=options.writes)
+    run(report, " ".join(command), full=options.full, only=options.only, seed=options.seed, rounds=options.rounds, writes=options.writes, settings=options.setting)
     sys.exit(report.end())
 
 
-def run(report, command, full=False, only="", seed=1, rounds=0, writes=0):
+def run(report, command, full=False, only="", seed=1, rounds=0, writes=0, settings=()):
     """All of the quick or the full set, or those whose names begin with one of `only`."""
-    tool, kinds = differential(), Kinds(command)
+    tool, kinds = differential(), Kinds(command, settings)
     wanted = tuple(filter(None, only.split(",")))
     for name, what, function, quick, whole in scenarios.ALL:
-        settings = whole if full else quick
-        if wanted and not name.startswith(wanted) or not wanted and settings is None:
+        amounts = whole if full else quick
+        if wanted and not name.startswith(wanted) or not wanted and amounts is None:
             continue
-        settings = dict(settings if settings is not None else whole)
-        steps = Steps(tool, kinds, seed, rounds or settings.get("count", 1))
-        settings.pop("count", None)
-        if writes and "writes" in settings:
-            settings["writes"] = writes
+        amounts = dict(amounts if amounts is not None else whole)
+        steps = Steps(tool, kinds, seed, rounds or amounts.get("count", 1))
+        amounts.pop("count", None)
+        if writes and "writes" in amounts:
+            amounts["writes"] = writes
 
-        def scenario(steps=steps, settings=settings, name=name, function=function):
+        def scenario(steps=steps, amounts=amounts, name=name, function=function):
             steps.begin(name)
-            function(steps, **settings)
+            function(steps, **amounts)
 
         report.check(f"ensembles: {name}: {what}", scenario)
 

@@ -4,6 +4,8 @@ import fcntl
 import os
 import struct
 import subprocess
+import time
+from pathlib import Path
 
 from ensemble import QUICK_TICKS, Ensemble
 from harness import Skip, remove, scratch
@@ -72,6 +74,11 @@ def _lose_power(steps, kinds, count, disks):
                         ensemble.kill_all()
                         ensemble.start()
                         load.flowing(20)
+                    # First nobody moves any more: who outlives the disk may be told by the kernel that a lost write was synced.
+                    for member in ensemble.members:
+                        member.pause()
+                    for member in ensemble.members:
+                        _wait_until_asleep(member.process.pid)
                     for disk in disks:
                         disk.lose_power()
                     ensemble.kill_all()
@@ -87,3 +94,16 @@ def _lose_power(steps, kinds, count, disks):
                 steps.say(proof(load.verdict()))
         finally:
             ensemble.kill_all()
+
+
+def _wait_until_asleep(process, seconds=10):
+    """Until no thread runs: each is stopped, or in the kernel and stopped when it comes back."""
+    end = time.monotonic() + seconds
+    while any(_state(thread) not in "TD" for thread in Path(f"/proc/{process}/task").iterdir()):
+        if time.monotonic() > end:
+            raise AssertionError(f"process {process} does not stop")
+        time.sleep(0.001)
+
+
+def _state(thread):
+    return (thread / "stat").read_text().rsplit(") ", 1)[1][0]
