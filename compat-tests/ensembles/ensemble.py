@@ -136,7 +136,8 @@ class Ensemble:
 
     def __init__(self, commands, kinds, settings=None, flags="", folder=None, data_folders=None):
         self.folder = Path(folder) if folder else scratch("ensemble")
-        self.settings = {**DOCUMENTED, **(settings or {}), **commands.settings}
+        # All sessions of a load come from one address.
+        self.settings = {"maxClientCnxns": 0, **DOCUMENTED, **(settings or {}), **commands.settings}
         self.members = [Member(commands, kind, number, self.folder / f"{number}", flags) for number, kind in enumerate(kinds, 1)]
         for member, data in zip(self.members, data_folders or []):
             member.data = Path(data)
