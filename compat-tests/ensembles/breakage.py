@@ -36,7 +36,7 @@ def fault(steps, kinds="RRR", what=(), count=None, rate=500):
     with Links(steps.seed) as links, Ensemble(steps.commands, kinds, SETTINGS) as ensemble:
         ensemble.connect(links.route)
         steps.say(f"{kinds}: all serve after {ensemble.start():.1f} s, {ensemble.leader()} leads")
-        with Load(steps.tool, ensemble, writers=6, quiet=12, rate=rate, seed=steps.seed, timeout_ms=24000) as load:
+        with Load(steps.tool, ensemble, writers=6, quiet=12, rate=rate, seed=steps.seed) as load:
             load.flowing()
             load.poke()
             scene = Scene(steps, ensemble, load, links)
@@ -213,7 +213,7 @@ def chaos(steps, kinds="RRR", writes=1_000_000, pause=(2.0, 8.0), seconds=3600, 
     with Links(steps.seed) as links, Ensemble(steps.commands, kinds, {**SETTINGS, "preAllocSize": 65536, "snapCount": 20000}) as ensemble:
         ensemble.connect(links.route)
         ensemble.start()
-        with Load(steps.tool, ensemble, writers=12, window=24, rate=0, writes=writes, quiet=30, seed=steps.seed, timeout_ms=30000) as load:
+        with Load(steps.tool, ensemble, writers=12, window=24, rate=0, writes=writes, quiet=30, seed=steps.seed) as load:
             scene, end, number = Scene(steps, ensemble, load, links), time.monotonic() + seconds, 0
             # What is lost with a connection is written, but not acknowledged.
             while load.total < writes * 0.9:

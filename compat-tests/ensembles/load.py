@@ -9,7 +9,7 @@ import time
 class Load:
     """Leaving the block ends it. Problems that the tool finds are failures of whoever asks for `verdict`."""
 
-    def __init__(self, tool, ensemble, writers=6, quiet=0, window=1, rate=300, writes=0, seed=1, timeout_ms=12000, patience_ms=4000, addresses=None):
+    def __init__(self, tool, ensemble, writers=6, quiet=0, window=1, rate=300, writes=0, seed=1, timeout_ms=30000, patience_ms=4000, addresses=None):
         numbers = {"writers": writers, "quiet": quiet, "window": window, "rate": rate, "writes": writes, "seed": seed,
                    "timeout-ms": timeout_ms, "patience-ms": patience_ms}
         words = [tool, "ensemble", "--addresses", ",".join(addresses or ensemble.addresses)]

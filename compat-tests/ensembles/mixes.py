@@ -30,8 +30,7 @@ def mix(steps, kinds="RAA", joins=("DIFF", "TRUNC", "SNAP", "TAIL"), leaders=Non
 
 
 def _serve(steps, ensemble, joins):
-    with Load(steps.tool, ensemble, writers=2 * len(ensemble.members), quiet=3 * len(ensemble.members), rate=BRISKLY, seed=steps.seed,
-              timeout_ms=30000) as load:
+    with Load(steps.tool, ensemble, writers=2 * len(ensemble.members), quiet=3 * len(ensemble.members), rate=BRISKLY, seed=steps.seed) as load:
         load.flowing(200)
         load.poke()
         leader = ensemble.leader()

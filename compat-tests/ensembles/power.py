@@ -66,7 +66,7 @@ def _lose_power(steps, kinds, count, disks):
     with Ensemble(steps.commands, kinds, SETTINGS, data_folders=[disk.place / "data" for disk in disks]) as ensemble:
         try:
             steps.say(f"{kinds}: all serve after {ensemble.start():.1f} s, {ensemble.leader()} leads")
-            with Load(steps.tool, ensemble, writers=9, window=4, rate=0, quiet=9, seed=steps.seed, timeout_ms=24000) as load:
+            with Load(steps.tool, ensemble, writers=9, window=4, rate=0, quiet=9, seed=steps.seed) as load:
                 for number in range(1, count + 1):
                     load.flowing(1000)
                     if number % 2 == 0:
