@@ -133,12 +133,16 @@ impl Leader {
         now_ms: u64,
         out: &mut Vec<LeaderAction>,
     ) {
-        let (first, last_proposed) = (self.first(), self.last_proposed);
+        let (first, last_proposed, end) = (self.first(), self.last_proposed, self.end);
         let Some(found) = self.links.get_mut(&link) else { return };
         let (Stage::Syncing { early }, Some(who)) = (found.stage, found.who) else { return };
+        // zk: ZOOKEEPER-4685: up to 3.9.1 two threads of a follower write acknowledgements, also for the history that it was
+        // sent. Those of this epoch count in their turn.
         if zxid > first && zxid <= last_proposed {
-            // zk: ZOOKEEPER-4685: up to 3.9.2 two threads of a follower write acknowledgements; it counts in its turn
             found.stage = Stage::Syncing { early: early.max(Some(zxid)) };
+            return;
+        }
+        if zxid < first && zxid <= end {
             return;
         }
         if zxid != first {
