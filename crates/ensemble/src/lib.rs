@@ -16,5 +16,5 @@ pub mod member;
 pub mod verifier;
 
 pub use acks::{Acks, Quorums};
-pub use member::{HostPort, LearnerType, Member, MemberError, ServerId};
+pub use member::{HostPort, LearnerType, Member, MemberError, PeerAddress, ServerId};
 pub use verifier::{ConfigError, Groups, Verifier};

@@ -1,7 +1,7 @@
 //! Starts a server in this process, and stops it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use ::pipeline::event::Event;
-use ::replica::{Replica, ReplicaSeed};
+use ::replica::{Effect, Mode, PeerStart, Replica, ReplicaSeed};
 use storage::{Disk, RealDisk, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -19,14 +19,18 @@ use tree::Watches;
 use crate::clock;
 use crate::data::{self, DataError, Recovery};
 use crate::metrics::Metrics;
-use crate::settings::Settings;
+use crate::quorum::history::StoreHistory;
+use crate::quorum::peers::Peers;
+use crate::quorum::{self, PEER_INBOX_MAX};
+use crate::settings::{EnsembleSettings, Settings};
 use crate::shell::alarm::{Alarm, Failure, UNEXPECTED};
 use crate::shell::clients::Clients;
-use crate::shell::disk::DiskThread;
-use crate::shell::replica::{DISK_QUEUE_MAX, ReplicaThread};
+use crate::shell::disk::{DiskAnswers, DiskThread};
+use crate::shell::replica::{DISK_QUEUE_MAX, Member, ReplicaThread};
 use crate::shell::snapshots::{self, Snapshots};
-use crate::shell::{Dirs, Durable, INBOX_MAX, Message, Shared, Stage, listener};
+use crate::shell::{Dirs, Durable, INBOX_MAX, Message, ModeCell, Shared, Stage, listener};
 use crate::throttle::BlueThrottle;
+use crate::words::member::ProposalSizes;
 
 /// How long connections may take to close once everything is answered.
 const CLOSE_MAX: Duration = Duration::from_secs(6);
@@ -85,10 +89,6 @@ pub fn start_with_disk<D: Disk>(disk: D, settings: Settings) -> Result<Handle, S
 }
 
 pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Result<Handle, StartError> {
-    if settings.ensemble.is_some() {
-        let why = "the server lines make an ensemble, which this version does not run yet".to_owned();
-        return Err(StartError { status: UNEXPECTED, why });
-    }
     let bound = match settings.client.address {
         None => None,
         Some(address) => Some(
@@ -99,6 +99,7 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
     let address = bound.as_ref().and_then(|bound| bound.local_addr().ok());
     let began = Instant::now();
     let recovery = data::recover(disk, &settings)?;
+    let has_history = recovery.has_history;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("connections")
@@ -108,8 +109,8 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
     let (shared, store, is_stale) = share(settings, recovery, inbox, alarm, address);
     shared.metrics.dbinittime.add(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let mut handle = Handle { address, shared, threads: Vec::new(), runtime: Some(runtime) };
-    handle.spawn_threads(messages, &store)?;
-    if is_stale {
+    handle.spawn_threads(messages, &store, has_history)?;
+    if is_stale && handle.shared.settings.ensemble.is_none() {
         // zk: ZooKeeperServer.loadData takes a snapshot of what it loaded
         // diverges(start-snapshot): only when the log went on behind the snapshot, and while clients are served already
         Snapshots::new(Arc::clone(&handle.shared), store.clone()).start();
@@ -149,6 +150,15 @@ fn share<D: Disk>(
         watches: Mutex::new(Watches::new()),
         clients: Clients::default(),
         stage: watch::Sender::new(Stage::Serving),
+        mode: ModeCell::new(settings.ensemble.is_none().then_some(Mode::Standalone)),
+        answers: DiskAnswers::default(),
+        history: Box::new(StoreHistory {
+            store: store.clone(),
+            size_factor: settings.ensemble.as_ref().map_or(0.0, |member| member.snapshot_size_factor),
+        }),
+        learner_links: AtomicUsize::new(0),
+        proposal_sizes: Mutex::new(ProposalSizes::NONE),
+        serving_since: AtomicU64::new(now.0),
         started: now,
         in_process: AtomicUsize::new(0),
         large_bytes: AtomicUsize::new(0),
@@ -199,21 +209,18 @@ impl Handle {
         &mut self,
         messages: mpsc::Receiver<Message>,
         store: &Store<D>,
+        has_history: bool,
     ) -> Result<(), StartError> {
         let Some(runtime) = &self.runtime else { return Ok(()) };
-        let (to_disk, batches) = sync_channel(DISK_QUEUE_MAX);
-        let disk = DiskThread::new(Arc::clone(&self.shared), batches, store.clone());
+        let (to_disk, commands) = sync_channel(DISK_QUEUE_MAX);
+        let disk = DiskThread::new(Arc::clone(&self.shared), commands, store.clone());
+        let member = match &self.shared.settings.ensemble {
+            None => None,
+            Some(member) => Some(start_member(&self.shared, runtime, member, store, has_history)?),
+        };
         let mut effects = Vec::new();
-        let now = clock::monotonic();
-        let seed = ReplicaSeed { monotonic_ms: now.0, wall_ms: clock::wall_ms() };
-        let replica = Replica::standalone(
-            Arc::clone(&self.shared.pipeline),
-            seed,
-            &self.shared.read_state(),
-            now,
-            &mut effects,
-        );
-        let thread = ReplicaThread::new(
+        let replica = self.replica(member.as_ref().map(|(_, start)| *start), &mut effects);
+        let mut thread = ReplicaThread::new(
             Arc::clone(&self.shared),
             runtime.handle().clone(),
             messages,
@@ -221,9 +228,26 @@ impl Handle {
             replica,
             effects,
         );
+        if let Some((member, _)) = member {
+            thread = thread.with_member(member);
+        }
         self.threads.push(spawn("disk", move || disk.run())?);
         self.threads.push(spawn("replica", move || thread.run())?);
         Ok(())
+    }
+
+    fn replica(&self, start: Option<PeerStart>, effects: &mut Vec<Effect>) -> Replica {
+        let now = clock::monotonic();
+        let seed = ReplicaSeed { monotonic_ms: now.0, wall_ms: clock::wall_ms() };
+        let pipeline = Arc::clone(&self.shared.pipeline);
+        let state = self.shared.read_state();
+        match (&self.shared.settings.ensemble, start) {
+            (Some(member), Some(start)) => {
+                let settings = quorum::start::peer_settings(member, self.shared.settings.session.tick_ms);
+                Replica::peer(pipeline, settings, start, seed, &state, now, effects)
+            }
+            (None, _) | (Some(_), None) => Replica::standalone(pipeline, seed, &state, now, effects),
+        }
     }
 
     fn spawn_tasks<D: Disk>(
@@ -268,6 +292,33 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Opens the ports for peers, and reads what a member promised before.
+fn start_member<D: Disk>(
+    shared: &Arc<Shared>,
+    runtime: &Runtime,
+    member: &EnsembleSettings,
+    store: &Store<D>,
+    has_history: bool,
+) -> Result<(Member, PeerStart), StartError> {
+    let refuse = |why: String| StartError { status: UNEXPECTED, why };
+    let last = shared.read_state().last_processed_zxid();
+    shared.write_state().set_config(
+        member.verifier.to_string().as_bytes(),
+        jute::Zxid(member.verifier.version),
+        clock::wall_ms(),
+    );
+    let start = quorum::start::peer_start(store, last, has_history).map_err(refuse)?;
+    let ports = quorum::start::port_settings(&shared.settings, member).map_err(refuse)?;
+    let (out, inbox) = mpsc::channel(PEER_INBOX_MAX);
+    let mesh =
+        quorum::start::start_mesh(runtime, &shared.settings, member, out.clone()).map_err(|error| {
+            let why = format!("the election port cannot be bound: {error}");
+            StartError { status: quorum::start::CANNOT_BIND, why }
+        })?;
+    let peers = Peers::new(Arc::clone(shared), runtime.handle().clone(), ports, mesh, out);
+    Ok((Member { peers, inbox, waiting: Vec::new() }, start))
 }
 
 /// The first purge comes at once, as in the reference.

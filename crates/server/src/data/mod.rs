@@ -26,6 +26,8 @@ pub(crate) struct DataError {
     pub(crate) status: u8,
     /// The reason, in one line.
     pub(crate) why: String,
+    /// The files are damaged: a member of an ensemble can do without them.
+    pub(crate) is_damage: bool,
 }
 
 impl From<StorageError> for DataError {
@@ -45,7 +47,8 @@ impl From<StorageError> for DataError {
             let file = corruption.file.display();
             why += &format!("; `rookeeper log {file}` or `rookeeper snapshot {file}` shows it");
         }
-        Self { status, why }
+        let is_damage = matches!(error, StorageError::Corrupt(_));
+        Self { status, why, is_damage }
     }
 }
 
@@ -58,6 +61,8 @@ pub(crate) struct Recovery<D> {
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) snapshot_ms: u64,
     pub(crate) replay_ms: u64,
+    /// False for a member that has nothing, or gave up what it had: it does not vote until it has a leader's history.
+    pub(crate) has_history: bool,
 }
 
 /// The trailers that snapshots get.
@@ -76,20 +81,72 @@ impl TrailerSettings {
 /// Opens the directory and brings back what it holds. Afterwards all of it is durable.
 pub(crate) fn recover<D: Disk>(disk: D, settings: &Settings) -> Result<Recovery<D>, DataError> {
     let store = Store::open(disk, store_settings(&settings.data))?;
-    let state_settings = StateSettings {
-        digest_enabled: settings.data.digest_enabled,
-        extended_types_enabled: settings.requests.extended_types,
-        emulate_353_ttl: settings.requests.emulate_353_ttl,
-    };
+    let state_settings = state_settings(settings);
+    let is_member = settings.ensemble.is_some();
     match store.load()? {
+        Load::Snapshots | Load::LogsOnly if is_member => {
+            match recovery::from_disk(store.clone(), state_settings, &settings.data) {
+                Err(error) if error.is_damage => give_up(store, state_settings, &error.why),
+                recovered => recovered,
+            }
+        }
         Load::Snapshots | Load::LogsOnly => recovery::from_disk(store, state_settings, &settings.data),
         Load::Fresh => fresh(store, state_settings, &settings.data),
+        Load::Lost if is_member => {
+            tracing::warn!(
+                "no data, and nobody said that this is right: this server votes once it has a leader's history"
+            );
+            Ok(nothing(store, state_settings))
+        }
         Load::Lost => {
             // diverges(empty-standalone): the reference begins at zxid -1 here, which only matters to a vote
             tracing::warn!("no data, and zookeeper.db.autocreate is false: a standalone server starts empty");
             fresh(store, state_settings, &settings.data)
         }
     }
+}
+
+/// What is damaged is kept for whoever wants to look, and replaced by what the leader has.
+// diverges(damaged-member): the reference does not start
+fn give_up<D: Disk>(store: Store<D>, state: StateSettings, why: &str) -> Result<Recovery<D>, DataError> {
+    let moved = store.set_aside()?;
+    tracing::error!(
+        files = moved.len(),
+        "the history is damaged and set aside, a leader's will replace it: {why}"
+    );
+    Ok(nothing(store, state))
+}
+
+fn nothing<D: Disk>(store: Store<D>, state: StateSettings) -> Recovery<D> {
+    Recovery { has_history: false, ..recovered(store, State::new(state)) }
+}
+
+fn recovered<D: Disk>(store: Store<D>, state: State) -> Recovery<D> {
+    Recovery {
+        store,
+        state,
+        replayed: 0,
+        digest_mismatches: 0,
+        skipped: Vec::new(),
+        snapshot_ms: 0,
+        replay_ms: 0,
+        has_history: true,
+    }
+}
+
+/// How a state counts and understands its znodes.
+pub(crate) fn state_settings(settings: &Settings) -> StateSettings {
+    StateSettings {
+        digest_enabled: settings.data.digest_enabled,
+        extended_types_enabled: settings.requests.extended_types,
+        emulate_353_ttl: settings.requests.emulate_353_ttl,
+    }
+}
+
+/// Brings back what is there after the history was cut. Afterwards all of it is durable.
+pub(crate) fn recover_again<D: Disk>(store: &Store<D>, settings: &Settings) -> Result<State, DataError> {
+    recovery::from_disk(store.clone(), state_settings(settings), &settings.data)
+        .map(|recovery| recovery.state)
 }
 
 /// An empty server writes its first snapshot before anything else.
@@ -101,15 +158,7 @@ fn fresh<D: Disk>(
     let mut state = State::new(state_settings);
     snapshot_at_once(&store, &mut state, TrailerSettings::new(data))?;
     store.forget_initialize()?;
-    Ok(Recovery {
-        store,
-        state,
-        replayed: 0,
-        digest_mismatches: 0,
-        skipped: Vec::new(),
-        snapshot_ms: 0,
-        replay_ms: 0,
-    })
+    Ok(recovered(store, state))
 }
 
 /// Writes a snapshot while nobody else has the state.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use ::replica::{RecoverSettings, Skipped, Trailer};
+use ::replica::{RecoverError, RecoverSettings, Skipped, Trailer};
 use jute::snapshot::SnapshotItem;
 use jute::{TxnRecord, Zxid};
 use storage::{Candidate, Disk, FileTail, LogReader, SnapshotReader, StorageError, Store};
@@ -31,6 +31,7 @@ pub(super) fn from_disk<D: Disk>(
             |error| DataError {
                 status: UNEXPECTED,
                 why: format!("{error}; `rookeeper log` and `rookeeper snapshot` show what the files hold"),
+                is_damage: matches!(error, RecoverError::NoValidSnapshot { .. } | RecoverError::Log { .. }),
             },
         )?;
     let (replay_ms, all_ms) = (millis(replay_began.get()), millis(began));
@@ -54,6 +55,7 @@ pub(super) fn from_disk<D: Disk>(
         skipped: recovered.skipped,
         snapshot_ms: all_ms.saturating_sub(replay_ms),
         replay_ms,
+        has_history: true,
         store,
     })
 }

@@ -1,6 +1,104 @@
 //! The ports that peers use among themselves.
 //!
 //! * [`mesh`]: the election port, one connection for each pair of servers.
+//! * [`learners`]: the quorum port of a leader. [`upstream`]: a learner's connection to its leader.
+//! * [`peers`]: all of them together, as the replica thread uses them. [`history`]: the log, as a leader reads it.
+//!
+//! Peers have a queue to the replica thread of their own: a client's request that the request throttle holds back must not
+//! hold back the commit that would end its wait.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the role that elects is not there yet"))]
+pub(crate) mod history;
+pub(crate) mod learners;
 pub(crate) mod mesh;
+pub(crate) mod peers;
+pub(crate) mod start;
+pub(crate) mod upstream;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ensemble::Member;
+use replica::Event;
+use tokio::net::TcpStream;
+use tree::State;
+use zab::learner::Upstream;
+use zab::{Attempt, LinkId, Packet};
+
+use learners::LinkQueue;
+
+/// Messages of peers that may wait for the replica; who has more waits with them.
+pub(crate) const PEER_INBOX_MAX: usize = 8192;
+
+/// What peers tell the replica thread.
+#[derive(Debug)]
+pub(crate) enum PeerMessage {
+    /// A message on the election port.
+    Notification(Event),
+    /// A learner connected.
+    LearnerConnected {
+        /// Its link.
+        link: LinkId,
+        /// Where it comes from.
+        remote: SocketAddr,
+        /// The way to it.
+        queue: LinkQueue,
+    },
+    /// A learner sent a packet.
+    LearnerPacket {
+        /// Its link.
+        link: LinkId,
+        /// The packet.
+        packet: Packet,
+    },
+    /// A learner's link is gone.
+    LearnerLost {
+        /// Its link.
+        link: LinkId,
+        /// Why.
+        why: String,
+    },
+    /// The log was looked at.
+    LogProbed(Event),
+    /// Something happened on the way to the leader.
+    Upstream {
+        /// In which attempt.
+        attempt: Attempt,
+        /// What.
+        what: Upstream,
+    },
+    /// The state behind SNAP.
+    SnapshotReceived {
+        /// In which attempt.
+        attempt: Attempt,
+        /// The state.
+        state: Box<State>,
+    },
+}
+
+/// What both ends of quorum links obey.
+#[derive(Debug, Clone)]
+pub(crate) struct PortSettings {
+    /// Where the quorum port listens.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// All members.
+    pub(crate) members: Vec<Member>,
+    /// `TCP_NODELAY` of the leader's ends.
+    pub(crate) leader_no_delay: bool,
+    /// `TCP_NODELAY` of a learner's end.
+    pub(crate) follower_no_delay: bool,
+    /// `SO_KEEPALIVE`.
+    pub(crate) keep_alive: bool,
+    /// Between two attempts to connect to a leader.
+    pub(crate) connect_retry: Duration,
+    /// Longest field of a packet.
+    pub(crate) field_max: usize,
+    /// Bytes that may wait for a learner.
+    pub(crate) queue_bytes_max: usize,
+}
+
+/// Turns on keep-alive; a connection without it works as well.
+fn keep_alive(stream: &TcpStream, on: bool) {
+    if let Err(error) = socket2::SockRef::from(stream).set_keepalive(on) {
+        tracing::debug!("keep-alive could not be set: {error}");
+    }
+}

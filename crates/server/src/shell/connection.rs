@@ -104,7 +104,7 @@ impl Task {
         let state = self.shared.read_state();
         let view = StateView {
             state: &state,
-            serving: *self.stage.borrow() == Stage::Serving,
+            serving: self.shared.is_serving(),
             read_only: false,
             throttled: self.shared.is_throttled(),
             large_request_bytes: self.shared.large_bytes.load(Relaxed),

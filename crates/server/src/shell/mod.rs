@@ -20,21 +20,24 @@ pub(crate) mod replica;
 pub(crate) mod snapshots;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ::pipeline::event::Event;
 use ::pipeline::settings::PipelineSettings;
 use ::pipeline::time::Millis;
-use ::replica::SessionReport;
+use ::replica::{Mode, PeerReport, SessionReport};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tree::{State, Watches};
 
 use crate::metrics::Metrics;
+use crate::quorum::history::History;
 use crate::settings::Settings;
 use crate::throttle::BlueThrottle;
+use crate::words::member::ProposalSizes;
 use alarm::Alarm;
 use clients::Clients;
+use disk::DiskAnswers;
 
 /// Messages that may wait for the replica; who has more waits with them.
 pub(crate) const INBOX_MAX: usize = 8192;
@@ -46,6 +49,8 @@ pub(crate) enum Message {
     Event(Event),
     /// When does each session expire? For `dump`.
     Sessions(oneshot::Sender<Vec<SessionReport>>),
+    /// What is a member of an ensemble doing? For words and metrics.
+    Peer(oneshot::Sender<Option<PeerReport>>),
 }
 
 /// How far the server has come in stopping.
@@ -70,6 +75,17 @@ pub(crate) struct Shared {
     pub(crate) throttle: Mutex<BlueThrottle>,
     pub(crate) inbox: mpsc::Sender<Message>,
     pub(crate) stage: watch::Sender<Stage>,
+    /// What it is to clients; nothing while a member of an ensemble has no leader. Changes under the state's write lock.
+    pub(crate) mode: ModeCell,
+    pub(crate) answers: DiskAnswers,
+    /// The log, as a leader reads it.
+    pub(crate) history: Box<dyn History>,
+    /// Sizes of what was proposed to learners.
+    pub(crate) proposal_sizes: Mutex<ProposalSizes>,
+    /// When clients were served from, in milliseconds of the monotonic clock.
+    pub(crate) serving_since: AtomicU64,
+    /// Links of learners that stand.
+    pub(crate) learner_links: AtomicUsize,
     pub(crate) durable: Durable,
     pub(crate) alarm: Alarm,
     pub(crate) started: Millis,
@@ -102,12 +118,50 @@ impl Shared {
     }
 
     pub(crate) fn is_serving(&self) -> bool {
-        *self.stage.borrow() == Stage::Serving
+        *self.stage.borrow() == Stage::Serving && self.mode().is_some()
+    }
+
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        self.mode.get()
     }
 
     /// zk: ZooKeeperServer.shouldThrottle
     pub(crate) fn is_throttled(&self) -> bool {
         self.in_process.load(Relaxed) > self.pipeline.global_outstanding_limit
+    }
+}
+
+/// A mode that every connection looks at in each of its turns.
+#[derive(Debug)]
+pub(crate) struct ModeCell(AtomicU8);
+
+impl ModeCell {
+    pub(crate) fn new(mode: Option<Mode>) -> Self {
+        Self(AtomicU8::new(Self::number(mode)))
+    }
+
+    pub(crate) fn get(&self) -> Option<Mode> {
+        match self.0.load(std::sync::atomic::Ordering::Acquire) {
+            1 => Some(Mode::Standalone),
+            2 => Some(Mode::Leader),
+            3 => Some(Mode::Follower),
+            4 => Some(Mode::Observer),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set(&self, mode: Option<Mode>) {
+        self.0.store(Self::number(mode), std::sync::atomic::Ordering::Release);
+    }
+
+    fn number(mode: Option<Mode>) -> u8 {
+        match mode {
+            None => 0,
+            Some(Mode::Standalone) => 1,
+            Some(Mode::Leader) => 2,
+            Some(Mode::Follower) => 3,
+            Some(Mode::Observer) => 4,
+        }
     }
 }
 

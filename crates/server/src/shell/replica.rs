@@ -1,6 +1,7 @@
 //! The replica thread: takes all that waits, steps, hands appends to the disk thread, carries out the rest.
 
 mod intake;
+mod member;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,15 +11,18 @@ use std::time::{Duration, Instant};
 use jute::{TxnRecord, Zxid};
 use pipeline::event::Event;
 use pipeline::time::Millis;
-use replica::{CarryReport, Effect, Level, Replica, carry_out};
+use replica::{CarryReport, Effect, Level, PeerEffect, Replica, carry_out};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tree::EventKind;
 
 use super::alarm::UNEXPECTED;
 use super::clients::BatchOutboxes;
+use super::disk::{Batch, DiskCommand};
 use super::{Message, Shared, Stage, lock};
 use crate::clock;
+use crate::quorum::PeerMessage;
+use crate::quorum::peers::Peers;
 use crate::settings::DigestMismatch;
 
 /// Messages of one batch: what one hold of the state steps through at most.
@@ -30,11 +34,12 @@ pub(crate) const DISK_QUEUE_MAX: usize = 64;
 /// A wait that took so much longer than it should was a pause of the process.
 const PAUSE_MS: u64 = 1000;
 
-/// Transactions on their way to the log.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    pub(crate) records: Vec<Arc<TxnRecord>>,
-    pub(crate) queued: Instant,
+/// What a member of an ensemble has beside.
+pub(crate) struct Member {
+    pub(crate) peers: Peers,
+    pub(crate) inbox: mpsc::Receiver<PeerMessage>,
+    /// Taken from the inbox and not yet handled.
+    pub(crate) waiting: Vec<PeerMessage>,
 }
 
 /// The thread's own things.
@@ -42,9 +47,10 @@ pub(crate) struct ReplicaThread {
     shared: Arc<Shared>,
     runtime: Handle,
     inbox: mpsc::Receiver<Message>,
-    disk: SyncSender<Batch>,
+    disk: SyncSender<DiskCommand>,
     replica: Replica,
     waiting: VecDeque<Message>,
+    member: Option<Member>,
     effects: Vec<Effect>,
     durable: Zxid,
     next_tick: Millis,
@@ -59,7 +65,7 @@ impl ReplicaThread {
         shared: Arc<Shared>,
         runtime: Handle,
         inbox: mpsc::Receiver<Message>,
-        disk: SyncSender<Batch>,
+        disk: SyncSender<DiskCommand>,
         replica: Replica,
         effects: Vec<Effect>,
     ) -> Self {
@@ -74,10 +80,16 @@ impl ReplicaThread {
             disk,
             replica,
             waiting: VecDeque::new(),
+            member: None,
             effects,
             is_stopped: false,
             has_mismatched: false,
         }
+    }
+
+    /// Makes it the thread of a member of an ensemble.
+    pub(crate) fn with_member(self, member: Member) -> Self {
+        Self { member: Some(member), ..self }
     }
 
     /// Runs until the replica has stopped.
@@ -105,10 +117,12 @@ impl ReplicaThread {
         let room = BATCH_MAX.saturating_sub(self.waiting.len());
         let mut taken = Vec::new();
         let (inbox, bell) = (&mut self.inbox, &self.shared.durable.bell);
-        let is_ready = self.durable < self.shared.durable.get();
+        let is_ready = self.durable < self.shared.durable.get() || !self.shared.answers.is_empty();
+        let from_peers = member::take(&mut self.member);
         self.runtime.block_on(async {
             tokio::select! {
                 _ = inbox.recv_many(&mut taken, room), if room > 0 => {}
+                () = from_peers => {}
                 () = bell.notified() => {}
                 () = tokio::time::sleep(left) => {}
                 () = std::future::ready(()), if is_ready => {}
@@ -141,16 +155,19 @@ impl ReplicaThread {
     fn step(&mut self) {
         let started = Instant::now();
         let shared = Arc::clone(&self.shared);
-        let state = shared.read_state();
         let now = clock::monotonic();
         let wall_ms = clock::wall_ms();
+        self.take_answer(now);
+        let state = shared.read_state();
         let durable = shared.durable.get();
         if durable > self.durable {
             self.durable = durable;
             self.replica.step(now, Event::Durable { zxid: durable }, &state, &mut self.effects);
         }
+        self.step_peers(now, &state);
         while let Some(message) = self.next_message(now) {
             match message {
+                Message::Peer(answer) => drop(answer.send(self.replica.report())),
                 // A caller that went away needs no answer.
                 Message::Sessions(answer) => drop(answer.send(self.replica.sessions_report())),
                 Message::Event(event) => self.replica.step(now, event, &state, &mut self.effects),
@@ -175,7 +192,8 @@ impl ReplicaThread {
         shared.metrics.prep_process_time.add(millis(started));
     }
 
-    /// Splits what the steps decided: the log first, so that the disk works while the rest is carried out.
+    /// Carries out what the steps decided, in order, but for the log: it gets its part first where nothing forbids it, so
+    /// that the disk works while the rest is carried out.
     fn carry_out(&mut self) {
         let mut records = Vec::new();
         let mut work = Vec::new();
@@ -185,19 +203,39 @@ impl ReplicaThread {
                 Effect::Note { level, what } => self.note(level, &what),
                 Effect::Halt { why } => self.shared.alarm.raise(UNEXPECTED, why.to_string()),
                 Effect::Stopped => self.is_stopped = true,
-                Effect::Peer(_) => unreachable!("a server without an ensemble"),
-                Effect::Apply { .. }
+                Effect::Peer(PeerEffect::ApplyFuzzy { .. } | PeerEffect::SetLastProcessed { .. })
+                | Effect::Apply { .. }
                 | Effect::Reply { .. }
                 | Effect::RefuseSession { .. }
                 | Effect::OpenSession { .. }
                 | Effect::Close { .. } => work.push(effect),
+                Effect::Peer(effect) => {
+                    if let Some(effect) = self.carry_out_connections(effect) {
+                        self.append(std::mem::take(&mut records));
+                        self.work(std::mem::take(&mut work));
+                        self.carry_out_peer(effect);
+                    }
+                }
             }
         }
-        if !records.is_empty() {
-            self.shared.metrics.sync_processor_request_queued.add(u64::try_from(records.len()).unwrap_or(0));
-            // When the disk thread is gone, its guard has raised the alarm.
-            let _ = self.disk.send(Batch { records, queued: Instant::now() });
+        self.append(records);
+        self.work(work);
+    }
+
+    fn append(&self, records: Vec<Arc<TxnRecord>>) {
+        if records.is_empty() {
+            return;
         }
+        self.shared.metrics.sync_processor_request_queued.add(u64::try_from(records.len()).unwrap_or(0));
+        self.tell_disk(DiskCommand::Append(Batch { records, queued: Instant::now() }));
+    }
+
+    fn tell_disk(&self, command: DiskCommand) {
+        // When the disk thread is gone, its guard has raised the alarm.
+        let _ = self.disk.send(command);
+    }
+
+    fn work(&mut self, work: Vec<Effect>) {
         let mut work = VecDeque::from(work);
         while !work.is_empty() && self.shared.alarm.failure().is_none() {
             let mut part = take_part(&mut work);

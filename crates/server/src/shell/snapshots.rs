@@ -14,7 +14,9 @@ use crate::data::{self, TrailerSettings};
 /// How long one slice may hold the state.
 const SLICE_TIME: Duration = Duration::from_micros(200);
 /// Items of the first slice; later ones follow the time that they take.
-const SLICE_ITEMS: usize = 128;
+pub(super) const SLICE_ITEMS: usize = 128;
+/// How long a snapshot waits for the log to catch up with the state before it looks again.
+const LOG_BEHIND_WAIT: Duration = Duration::from_millis(1);
 /// Items of a slice at most.
 const SLICE_ITEMS_MAX: usize = 4096;
 
@@ -62,9 +64,10 @@ impl<D: Disk> Snapshots<D> {
 
 /// A failed snapshot does no harm: the logs are kept, and the next one is tried in its time.
 // diverges(snapshot-failure): the reference ends the server
-fn report(shared: &Shared, began: Instant, outcome: Result<SnapshotFile, StorageError>) {
+fn report(shared: &Shared, began: Instant, outcome: Result<Option<SnapshotFile>, StorageError>) {
     match outcome {
-        Ok(file) => {
+        Ok(None) => tracing::info!("the state was replaced, its snapshot is left out"),
+        Ok(Some(file)) => {
             let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             shared.metrics.snapshottime.add(ms);
             tracing::info!(zxid = %file.zxid, bytes = file.len, ms, "snapshot written");
@@ -76,8 +79,9 @@ fn report(shared: &Shared, began: Instant, outcome: Result<SnapshotFile, Storage
     }
 }
 
-fn take<D: Disk>(shared: &Shared, store: &Store<D>) -> Result<SnapshotFile, StorageError> {
-    let mut view = View::begin(&mut shared.write_state());
+/// Nothing when the state went away meanwhile.
+fn take<D: Disk>(shared: &Shared, store: &Store<D>) -> Result<Option<SnapshotFile>, StorageError> {
+    let Some(mut view) = begin(shared) else { return Ok(None) };
     let mut writer = store.snapshot_writer(view.zxid())?;
     let mut items_max = SLICE_ITEMS;
     while !view.is_finished() {
@@ -85,12 +89,33 @@ fn take<D: Disk>(shared: &Shared, store: &Store<D>) -> Result<SnapshotFile, Stor
             let state = shared.read_state();
             let began = Instant::now();
             let items = view.next_slice(&state, items_max);
-            (items.expect("invariant: the state of a standalone server is never replaced"), began.elapsed())
+            (items, began.elapsed())
+        };
+        let Ok(items) = items else {
+            // A member's state was replaced by its leader's.
+            writer.abort()?;
+            return Ok(None);
         };
         items_max = if took > SLICE_TIME { items_max / 2 } else { items_max * 2 }.clamp(1, SLICE_ITEMS_MAX);
         data::push_all(&mut writer, &items)?;
     }
-    writer.finish(data::trailers_of(&view, TrailerSettings::new(&shared.settings.data)))
+    writer.finish(data::trailers_of(&view, TrailerSettings::new(&shared.settings.data))).map(Some)
+}
+
+/// No snapshot is ahead of the log: a follower may apply what is durable at a quorum before it is durable here.
+/// Nothing when the server stopped serving, since its state may then be replaced by one that is not in the log.
+fn begin(shared: &Shared) -> Option<View> {
+    loop {
+        let mut state = shared.write_state();
+        if state.last_processed_zxid() <= shared.durable.get() {
+            return Some(View::begin(&mut state));
+        }
+        if !shared.is_serving() || shared.alarm.failure().is_some() {
+            return None;
+        }
+        drop(state);
+        std::thread::sleep(LOG_BEHIND_WAIT);
+    }
 }
 
 /// Removes what newer snapshots make needless.

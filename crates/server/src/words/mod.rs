@@ -1,6 +1,7 @@
 //! The four-letter words: raw text before any session, then the connection closes.
 
 mod environment;
+pub(crate) mod member;
 mod monitor;
 mod reports;
 mod text;
@@ -56,7 +57,7 @@ async fn run(shared: &Shared, name: &str, rest: &[u8]) -> String {
         "dirs" => shared.dir_sizes(),
         "dump" => shared.dump().await,
         "hash" => tree_digests(&shared.read_state()),
-        "mntr" => monitor::text(shared),
+        "mntr" => monitor::text(shared).await,
         "srst" => {
             shared.clients.reset_shares();
             shared.metrics.reset();

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use tree::State;
 use tree::quota::{self, Stats};
 
+use super::member;
 use crate::clock;
 use crate::metrics::{average, java_double};
 use crate::shell::{Shared, lock};
@@ -15,14 +16,18 @@ use crate::version;
 /// The answer.
 // zk: MonitorCommand
 // diverges(metrics-with-a-meaning): names that a server without ensemble, TLS and caches would leave at zero are left out
-pub(super) fn text(shared: &Shared) -> String {
+pub(super) async fn text(shared: &Shared) -> String {
+    let report = member::report(shared).await;
     let mut out = String::new();
     let mut put = |name: &str, value: String| {
         let _ = writeln!(out, "zk_{name}\t{value}");
     };
     put("version", version::full());
-    put("server_state", "standalone".to_owned());
+    put("server_state", member::mode(shared.mode()).to_owned());
     gauges(shared, &mut put);
+    if let Some(report) = &report {
+        member::gauges(shared, report, &mut put);
+    }
     shared.metrics.lines(&mut |name, value| put(&name, value));
     out
 }

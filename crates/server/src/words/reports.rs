@@ -11,6 +11,7 @@ use pipeline::time::Millis;
 use tokio::sync::oneshot;
 use tree::State;
 
+use super::member;
 use super::text::{self, Bin, ConnectionLine, ServerLines};
 use crate::clock;
 use crate::shell::clients::Client;
@@ -35,10 +36,11 @@ impl Reports for Shared {
     fn conf(&self) -> String {
         let settings = &self.settings;
         let port = self.client_port.map_or(-1, i32::from);
-        format!(
+        let id = settings.ensemble.as_ref().map_or(0, |member| member.me.0);
+        let mut out = format!(
             "clientPort={port}\nsecureClientPort=-1\ndataDir={}\ndataDirSize={}\ndataLogDir={}\ndataLogSize={}\n\
              tickTime={}\nmaxClientCnxns={}\nminSessionTimeout={}\nmaxSessionTimeout={}\n\
-             clientPortListenBacklog={}\nserverId=0\n",
+             clientPortListenBacklog={}\nserverId={id}\n",
             absolute(&self.dirs.snapshots),
             dir_bytes(&self.dirs.snapshots),
             absolute(&self.dirs.logs),
@@ -48,7 +50,9 @@ impl Reports for Shared {
             settings.session.min_timeout_ms,
             settings.session.max_timeout_ms,
             settings.client.backlog
-        )
+        );
+        out.extend(settings.ensemble.as_ref().map(member::conf));
+        out
     }
 
     fn connections(&self, brief: bool) -> String {
@@ -97,9 +101,11 @@ impl Reports for Shared {
             outstanding: self.in_process.load(Relaxed),
             zxid,
             node_count,
+            mode: member::mode(self.mode()),
         };
         let mut out = String::new();
         lines.print(&mut out);
+        member::proposal_line(self, &mut out);
         out
     }
 

@@ -68,6 +68,7 @@ pub(crate) struct ServerLines {
     pub(crate) outstanding: usize,
     pub(crate) zxid: Zxid,
     pub(crate) node_count: usize,
+    pub(crate) mode: &'static str,
 }
 
 impl ServerLines {
@@ -77,7 +78,7 @@ impl ServerLines {
         let _ = write!(
             out,
             "Latency min/avg/max: {}/{}/{}\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
-             Zxid: 0x{:x}\nMode: standalone\nNode count: {}\n",
+             Zxid: 0x{:x}\nMode: {}\nNode count: {}\n",
             latency.min_ms.unwrap_or(0),
             java_double(average(latency.total_ms, latency.count)),
             latency.max_ms,
@@ -86,6 +87,7 @@ impl ServerLines {
             self.connections,
             self.outstanding,
             self.zxid.0,
+            self.mode,
             self.node_count
         );
     }
@@ -164,7 +166,14 @@ mod tests {
     fn server_lines_have_the_shape_of_the_reference() {
         let latency = Latency { count: 11, total_ms: 42, min_ms: Some(0), max_ms: 15 };
         let share = Share { received: 23, sent: 24, latency, ..Share::default() };
-        let lines = ServerLines { share, connections: 3, outstanding: 0, zxid: Zxid(8), node_count: 11 };
+        let lines = ServerLines {
+            share,
+            connections: 3,
+            outstanding: 0,
+            zxid: Zxid(8),
+            node_count: 11,
+            mode: "standalone",
+        };
         let mut out = String::new();
         lines.print(&mut out);
         assert_eq!(

@@ -35,6 +35,10 @@ impl Dir {
         Self(path)
     }
 
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     /// Settings with the data here and a free port, and more lines of `zoo.cfg`.
     pub(crate) fn settings(&self, lines: &str) -> Settings {
         let path = self.0.join("zoo.cfg");
@@ -161,6 +165,12 @@ impl Client {
         }
         let data = Reader::from_slice(&answer.body).buffer().unwrap().unwrap();
         (0, data.to_vec())
+    }
+
+    /// Waits until the server has what was committed before.
+    pub(crate) fn sync(&mut self, path: &str) {
+        self.request(OpCode::Sync, |out| jute::write::string(out, path));
+        assert_eq!(self.answer().unwrap().header.err, 0);
     }
 
     /// Whether the server closes without another word.

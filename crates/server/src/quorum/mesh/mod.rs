@@ -37,7 +37,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use settings::MeshSettings;
+pub(crate) use settings::{MeshSettings, members_of};
 pub(crate) use table::Members;
 
 use crate::shell::lock;

@@ -34,7 +34,7 @@ impl ReplicaThread {
                     self.count(&request, now);
                     Some(Message::Event(self.in_time_or_throttled(request, now)))
                 }
-                other @ (Message::Event(_) | Message::Sessions(_)) => Some(other),
+                other @ (Message::Event(_) | Message::Sessions(_) | Message::Peer(_)) => Some(other),
             };
         }
     }

@@ -1,5 +1,8 @@
 //! The disk thread: all that waits goes into one append and one sync; the next batch gathers meanwhile.
 
+mod command;
+mod history;
+
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -8,13 +11,17 @@ use storage::{Disk, LogWriter, SnapshotSchedule, StorageError, Store};
 
 use super::Shared;
 use super::alarm::LOG_FAILED;
-use super::replica::Batch;
 use super::snapshots::Snapshots;
+
+pub(crate) use command::{Batch, DiskAnswer, DiskAnswers, DiskCommand};
 
 /// What the thread owns.
 pub(crate) struct DiskThread<D: Disk> {
     shared: Arc<Shared>,
-    inbox: Receiver<Batch>,
+    inbox: Receiver<DiskCommand>,
+    /// Came behind the batches that were gathered.
+    next: Option<DiskCommand>,
+    store: Store<D>,
     log: LogWriter<D>,
     schedule: SnapshotSchedule,
     snapshots: Snapshots<D>,
@@ -39,13 +46,15 @@ impl Gathered {
 }
 
 impl<D: Disk> DiskThread<D> {
-    pub(crate) fn new(shared: Arc<Shared>, inbox: Receiver<Batch>, store: Store<D>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, inbox: Receiver<DiskCommand>, store: Store<D>) -> Self {
         let data = &shared.settings.data;
         let seed = u64::from(std::process::id()) ^ crate::clock::monotonic().0;
         Self {
             log: store.log_writer(shared.durable.get()),
             schedule: SnapshotSchedule::new(u64::from(data.snap_count), data.snap_size_limit, seed),
-            snapshots: Snapshots::new(Arc::clone(&shared), store),
+            snapshots: Snapshots::new(Arc::clone(&shared), store.clone()),
+            store,
+            next: None,
             since_snapshot: 0,
             last_flush: Instant::now(),
             buffer: Vec::new(),
@@ -57,34 +66,58 @@ impl<D: Disk> DiskThread<D> {
     /// Runs until the replica thread has let go of its end.
     pub(crate) fn run(mut self) {
         let guard = self.shared.alarm.guard("the disk thread");
-        while let Some(gathered) = self.gather() {
-            if let Err(error) = self.write(&gathered) {
-                self.shared.metrics.unrecoverable_error_count.add(1);
-                self.shared.alarm.raise(LOG_FAILED, format!("the transaction log failed: {error}"));
+        while let Some(command) = self.next_command() {
+            let is_well = match command {
+                DiskCommand::Append(batch) => self.append(batch),
+                other @ (DiskCommand::AcceptedEpoch(_)
+                | DiskCommand::CurrentEpoch(_)
+                | DiskCommand::Truncate(_)
+                | DiskCommand::InstallSnapshot(_)
+                | DiskCommand::GiveUpHistory(_)) => self.carry_out(other),
+            };
+            if !is_well {
                 break;
             }
-            self.snapshot_when_due();
         }
         self.snapshots.wait();
         guard.done();
     }
 
-    /// Waits for a batch, then takes what else is there, or what comes within `flushDelay`.
-    // zk: SyncRequestProcessor.run
-    fn gather(&mut self) -> Option<Gathered> {
-        let mut gathered = Gathered::default();
-        gathered.take(self.inbox.recv().ok()?);
-        let records_max = self.shared.settings.data.batch_max.unwrap_or(usize::MAX);
-        while gathered.records < records_max {
-            match self.next_of_batch() {
-                Some(batch) => gathered.take(batch),
-                None => break,
-            }
-        }
-        Some(gathered)
+    fn next_command(&mut self) -> Option<DiskCommand> {
+        self.next.take().or_else(|| self.inbox.recv().ok())
     }
 
-    fn next_of_batch(&self) -> Option<Batch> {
+    /// Writes a batch and all that may go with it; false when the process is to end.
+    fn append(&mut self, batch: Batch) -> bool {
+        let gathered = self.gather(batch);
+        if let Err(error) = self.write(&gathered) {
+            self.shared.metrics.unrecoverable_error_count.add(1);
+            self.shared.alarm.raise(LOG_FAILED, format!("the transaction log failed: {error}"));
+            return false;
+        }
+        self.snapshot_when_due();
+        true
+    }
+
+    /// Takes what else is there, or what comes within `flushDelay`, up to the first command that is no append.
+    // zk: SyncRequestProcessor.run
+    fn gather(&mut self, first: Batch) -> Gathered {
+        let mut gathered = Gathered::default();
+        gathered.take(first);
+        let records_max = self.shared.settings.data.batch_max.unwrap_or(usize::MAX);
+        while gathered.records < records_max && self.next.is_none() {
+            match self.next_of_batch() {
+                Some(DiskCommand::Append(batch)) => gathered.take(batch),
+                other => {
+                    self.next = other;
+                    break;
+                }
+            }
+        }
+        gathered
+    }
+
+    fn next_of_batch(&self) -> Option<DiskCommand> {
         let data = &self.shared.settings.data;
         let delay = Duration::from_millis(data.flush_delay_ms).saturating_sub(self.last_flush.elapsed());
         let poll = Duration::from_millis(data.write_queue_poll_ms).min(delay);
@@ -128,7 +161,8 @@ impl<D: Disk> DiskThread<D> {
 
     // zk: SyncRequestProcessor.shouldSnapshot
     fn snapshot_when_due(&mut self) {
-        if !self.schedule.is_due(self.since_snapshot, self.log.written_bytes()) {
+        // What is not known to be committed may still be cut: no snapshot holds it.
+        if !self.shared.is_serving() || !self.schedule.is_due(self.since_snapshot, self.log.written_bytes()) {
             return;
         }
         self.schedule.reset();

@@ -1,0 +1,202 @@
+//! The leader's end: the quorum port, and one link for each learner.
+//!
+//! ```text
+//! port ──▶ accept task ──▶ reader task ── PeerMessage ──▶ replica thread
+//!                          writer task ◀── queue ──────── LearnerLinks
+//! ```
+//!
+//! * A learner's queue is the one ordered stream to it; what is too much for its limit closes the link.
+//! * The port is open while the replica says so.
+
+mod queue;
+mod reader;
+mod writer;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use zab::LinkId;
+
+use super::{PeerMessage, PortSettings};
+use crate::shell::Shared;
+
+pub(crate) use queue::{Item, LinkQueue};
+
+/// Links that may stand at once, identified or not.
+const LINKS_MAX: usize = 1024;
+/// Pause before the port is bound again.
+const BIND_RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Pause when no connection can be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that the kernel holds for us, Java's default.
+const BACKLOG: i32 = 50;
+
+/// All links of learners, as the replica thread sees them.
+pub(crate) struct LearnerLinks {
+    links: HashMap<LinkId, LinkQueue>,
+    listening: Option<JoinHandle<()>>,
+    last: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl LearnerLinks {
+    pub(crate) fn new() -> Self {
+        Self { links: HashMap::new(), listening: None, last: Arc::default() }
+    }
+
+    /// Opens the quorum port.
+    pub(crate) fn listen(
+        &mut self,
+        runtime: &Handle,
+        shared: &Arc<Shared>,
+        settings: &Arc<PortSettings>,
+        out: &mpsc::Sender<PeerMessage>,
+    ) {
+        self.stop_listening();
+        let acceptor = Acceptor {
+            shared: Arc::clone(shared),
+            settings: Arc::clone(settings),
+            out: out.clone(),
+            last: Arc::clone(&self.last),
+        };
+        self.listening = Some(runtime.spawn(acceptor.run()));
+    }
+
+    /// Closes the quorum port; links stay.
+    pub(crate) fn stop_listening(&mut self) {
+        if let Some(task) = self.listening.take() {
+            task.abort();
+        }
+    }
+
+    /// A learner connected.
+    pub(crate) fn add(&mut self, link: LinkId, queue: LinkQueue) {
+        self.links.insert(link, queue);
+    }
+
+    /// Its link is gone.
+    pub(crate) fn remove(&mut self, link: LinkId) {
+        self.links.remove(&link);
+    }
+
+    /// Puts something into the stream to a learner. Links that are gone are passed over: `LearnerLost` is on its way.
+    pub(crate) fn send(&self, link: LinkId, item: Item) {
+        if let Some(queue) = self.links.get(&link) {
+            queue.put(item);
+        }
+    }
+}
+
+impl Drop for LearnerLinks {
+    fn drop(&mut self) {
+        self.stop_listening();
+    }
+}
+
+/// The task behind the port.
+struct Acceptor {
+    shared: Arc<Shared>,
+    settings: Arc<PortSettings>,
+    out: mpsc::Sender<PeerMessage>,
+    last: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl Acceptor {
+    async fn run(self) {
+        let mut tasks = Vec::new();
+        for address in self.settings.listen.clone() {
+            let listener = self.bind(address).await;
+            tracing::info!(%address, "waiting for learners");
+            tasks.push(listener);
+        }
+        let accepting = tasks.into_iter().map(|listener| self.accept(listener));
+        join_all(accepting).await;
+    }
+
+    /// Tries until it works: another process may still hold the port.
+    async fn bind(&self, address: SocketAddr) -> TcpListener {
+        loop {
+            match bind(address) {
+                Ok(listener) => return listener,
+                Err(error) => {
+                    tracing::error!(%address, "the quorum port cannot be bound: {error}; tried again")
+                }
+            }
+            tokio::time::sleep(BIND_RETRY_EVERY).await;
+        }
+    }
+
+    async fn accept(&self, listener: TcpListener) {
+        loop {
+            let (stream, remote) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!("no learner can be accepted: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let count = self.shared.learner_links.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let admitted = LinkCount(Arc::clone(&self.shared));
+            if count >= LINKS_MAX {
+                tracing::warn!(%remote, "a learner is refused: {LINKS_MAX} links stand already");
+                continue;
+            }
+            // A failure shows at the first read.
+            let _ = stream.set_nodelay(self.settings.leader_no_delay);
+            super::keep_alive(&stream, self.settings.keep_alive);
+            let link = LinkId(self.last.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1);
+            let (read, write) = stream.into_split();
+            let (queue, items) = queue::pair(self.settings.queue_bytes_max);
+            let connected = PeerMessage::LearnerConnected { link, remote, queue };
+            if self.out.send(connected).await.is_err() {
+                return;
+            }
+            let ending = reader::Ending::default();
+            let writer = writer::run(Arc::clone(&self.shared), items, write, ending.clone());
+            tokio::spawn(writer);
+            let (settings, out) = (Arc::clone(&self.settings), self.out.clone());
+            tokio::spawn(async move {
+                reader::run(settings, link, remote, read, out, ending).await;
+                drop(admitted);
+            });
+        }
+    }
+}
+
+/// One of the links that stand.
+struct LinkCount(Arc<Shared>);
+
+impl Drop for LinkCount {
+    fn drop(&mut self) {
+        self.0.learner_links.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Runs all until all have ended.
+async fn join_all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
+    let mut pending: Vec<_> = futures.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        pending.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if pending.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}

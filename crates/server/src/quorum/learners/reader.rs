@@ -1,0 +1,84 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::{Notify, mpsc};
+use zab::LinkId;
+use zab::stream::FromLearner;
+
+use super::super::{PeerMessage, PortSettings};
+use crate::shell::lock;
+
+/// Room for one read.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How a link ends, for both of its tasks: the first reason counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ending(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    why: Mutex<Option<String>>,
+    bell: Notify,
+}
+
+impl Ending {
+    pub(super) fn because(&self, why: String) {
+        lock(&self.0.why).get_or_insert(why);
+        self.0.bell.notify_one();
+    }
+
+    fn why(&self) -> Option<String> {
+        lock(&self.0.why).clone()
+    }
+}
+
+/// Reads a learner's packets until the link ends, and tells the replica both.
+pub(super) async fn run(
+    settings: Arc<PortSettings>,
+    link: LinkId,
+    remote: SocketAddr,
+    mut socket: OwnedReadHalf,
+    out: mpsc::Sender<PeerMessage>,
+    ending: Ending,
+) {
+    let read = tokio::select! {
+        why = read(&settings, link, &mut socket, &out) => why,
+        () = ending.0.bell.notified() => String::new(),
+    };
+    let why = ending.why().unwrap_or(read);
+    ending.because(why.clone());
+    tracing::info!(%remote, link = link.0, "a learner's link ends: {why}");
+    // The replica thread takes messages until the server has ended.
+    let _ = out.send(PeerMessage::LearnerLost { link, why }).await;
+}
+
+async fn read(
+    settings: &PortSettings,
+    link: LinkId,
+    socket: &mut OwnedReadHalf,
+    out: &mpsc::Sender<PeerMessage>,
+) -> String {
+    let mut stream = FromLearner::new(settings.field_max);
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let bytes = match socket.read(&mut buffer).await {
+            Ok(0) => return "it closed the connection".to_owned(),
+            Ok(count) => buffer.get(..count).unwrap_or_default(),
+            Err(error) => return format!("the connection broke: {error}"),
+        };
+        stream.feed(bytes);
+        loop {
+            match stream.next() {
+                Ok(Some(packet)) => {
+                    if out.send(PeerMessage::LearnerPacket { link, packet }).await.is_err() {
+                        return "the server ends".to_owned();
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return format!("it sent what is no packet: {error}"),
+            }
+        }
+    }
+}

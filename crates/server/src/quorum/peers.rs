@@ -1,0 +1,181 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jute::TxnRecord;
+use replica::{Event, PeerEffect};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tree::State;
+use tree::snapshot::View;
+use zab::{Attempt, LinkId, Outgoing, Packet};
+
+use super::learners::{Item, LearnerLinks, LinkQueue};
+use super::mesh::Mesh;
+use super::upstream::{Dialing, UpstreamLink};
+use super::{PeerMessage, PortSettings};
+use crate::data;
+use crate::shell::{Shared, lock};
+
+/// What stands around the data of a packet: type, zxid, length, no identities.
+const ENVELOPE_BYTES: usize = 20;
+
+/// All connections to other servers. The replica thread owns them.
+pub(crate) struct Peers {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    settings: Arc<PortSettings>,
+    mesh: Mesh,
+    learners: LearnerLinks,
+    upstream: Option<UpstreamLink>,
+    /// States that came behind SNAP and wait to be adopted.
+    received: BTreeMap<Attempt, Box<State>>,
+    out: mpsc::Sender<PeerMessage>,
+    /// The last transaction that was encoded: each learner gets the same bytes.
+    encoded: Option<(Arc<TxnRecord>, Bytes)>,
+}
+
+impl Peers {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        runtime: Handle,
+        settings: PortSettings,
+        mesh: Mesh,
+        out: mpsc::Sender<PeerMessage>,
+    ) -> Self {
+        Self {
+            shared,
+            runtime,
+            settings: Arc::new(settings),
+            mesh,
+            learners: LearnerLinks::new(),
+            upstream: None,
+            received: BTreeMap::new(),
+            out,
+            encoded: None,
+        }
+    }
+
+    /// What the replica is told of a message; nothing when it belongs to an attempt that is over.
+    pub(crate) fn event_of(&mut self, message: PeerMessage) -> Option<Event> {
+        Some(match message {
+            PeerMessage::Notification(event) | PeerMessage::LogProbed(event) => event,
+            PeerMessage::LearnerConnected { link, remote, queue } => {
+                tracing::info!(%remote, link = link.0, "a learner connected");
+                self.connected(link, queue)
+            }
+            PeerMessage::LearnerPacket { link, packet } => Event::LearnerPacket { link, packet },
+            PeerMessage::LearnerLost { link, why } => {
+                self.learners.remove(link);
+                Event::LearnerLost { link, why }
+            }
+            PeerMessage::Upstream { attempt, what } => {
+                self.is_current(attempt).then_some(Event::Upstream { attempt, what })?
+            }
+            PeerMessage::SnapshotReceived { attempt, state } => {
+                self.is_current(attempt).then_some(())?;
+                self.received.insert(attempt, state);
+                Event::Upstream { attempt, what: zab::learner::Upstream::SnapshotReceived }
+            }
+        })
+    }
+
+    fn connected(&mut self, link: LinkId, queue: LinkQueue) -> Event {
+        self.learners.add(link, queue);
+        Event::LearnerConnected { link }
+    }
+
+    fn is_current(&self, attempt: Attempt) -> bool {
+        self.upstream.as_ref().is_some_and(|upstream| upstream.attempt() == attempt)
+    }
+
+    /// The state that came in an attempt.
+    pub(crate) fn take_received(&mut self, attempt: Attempt) -> Option<Box<State>> {
+        self.received.remove(&attempt)
+    }
+
+    /// Carries out what concerns connections only; gives back what concerns the state, the disk or clients.
+    pub(crate) fn carry_out(&mut self, effect: PeerEffect) -> Option<PeerEffect> {
+        match effect {
+            PeerEffect::Notify { to, message } => self.mesh.send(to, message),
+            PeerEffect::ConnectAll => self.mesh.connect_all(),
+            PeerEffect::Listen => {
+                self.learners.listen(&self.runtime, &self.shared, &self.settings, &self.out);
+            }
+            PeerEffect::StopListening => self.learners.stop_listening(),
+            PeerEffect::Dial { attempt, leader, within_ms } => {
+                let dialing = Dialing {
+                    attempt,
+                    leader,
+                    within: Duration::from_millis(within_ms),
+                    state: data::state_settings(&self.shared.settings),
+                    settings: Arc::clone(&self.settings),
+                    out: self.out.clone(),
+                };
+                self.upstream = Some(UpstreamLink::dial(&self.runtime, dialing));
+            }
+            PeerEffect::SendToLeader { attempt, packet } if self.is_current(attempt) => {
+                if let Some(upstream) = &self.upstream {
+                    upstream.send(packet.to_vec().into());
+                }
+            }
+            PeerEffect::SendToLeader { .. } => {}
+            PeerEffect::HangUp { attempt } => {
+                self.received.remove(&attempt);
+                if self.is_current(attempt) {
+                    self.upstream = None;
+                }
+            }
+            PeerEffect::SendToLearner { link, what: Outgoing::Packet(packet) } => {
+                let bytes = self.encode(packet);
+                self.learners.send(link, Item::Packet(bytes));
+            }
+            PeerEffect::SendToLearner { link, what: Outgoing::Log { after, up_to } } => {
+                self.learners.send(link, Item::Log { after, up_to });
+            }
+            PeerEffect::CloseLearner { link, why } => self.learners.send(link, Item::Close(why)),
+            PeerEffect::ProbeLog { link, peer } => self.probe(link, peer),
+            other @ (PeerEffect::SendToLearner { what: Outgoing::Snapshot { .. }, .. }
+            | PeerEffect::WriteAcceptedEpoch { .. }
+            | PeerEffect::WriteCurrentEpoch { .. }
+            | PeerEffect::Truncate { .. }
+            | PeerEffect::AdoptSnapshot { .. }
+            | PeerEffect::InstallSnapshot { .. }
+            | PeerEffect::ApplyFuzzy { .. }
+            | PeerEffect::SetLastProcessed { .. }
+            | PeerEffect::GiveUpHistory { .. }
+            | PeerEffect::Serve { .. }
+            | PeerEffect::StopServing) => return Some(other),
+        }
+        None
+    }
+
+    /// Sends the state as it is, behind a SNAP packet.
+    pub(crate) fn send_snapshot(&self, link: LinkId, view: View) {
+        self.learners.send(link, Item::Packet(Packet::Snap(view.zxid()).to_vec().into()));
+        self.learners.send(link, Item::Snapshot(Box::new(view)));
+    }
+
+    fn probe(&self, link: LinkId, peer: jute::Zxid) {
+        let (shared, out) = (Arc::clone(&self.shared), self.out.clone());
+        self.runtime.spawn_blocking(move || {
+            let outcome = shared.history.probe(peer);
+            // The replica thread takes messages until the server has ended.
+            let _ = out.blocking_send(PeerMessage::LogProbed(Event::LogProbed { link, outcome }));
+        });
+    }
+
+    fn encode(&mut self, packet: Packet) -> Bytes {
+        let Packet::Proposal(record) = &packet else { return packet.to_vec().into() };
+        if let Some((last, bytes)) = &self.encoded
+            && Arc::ptr_eq(last, record)
+        {
+            return bytes.clone();
+        }
+        let bytes = Bytes::from(packet.to_vec());
+        lock(&self.shared.proposal_sizes).add(bytes.len().saturating_sub(ENVELOPE_BYTES));
+        self.encoded = Some((Arc::clone(record), bytes.clone()));
+        bytes
+    }
+}

@@ -1,0 +1,132 @@
+//! What a member of an ensemble needs at its start.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ensemble::PeerAddress;
+use replica::{Event, PeerSettings, PeerStart};
+use storage::{Disk, Store, epochs};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::mesh::{Mesh, MeshSettings, members_of};
+use super::{PeerMessage, PortSettings};
+use crate::settings::{EnsembleSettings, Settings};
+
+/// Status of the process when the election port cannot be bound.
+// zk: ExitCode.UNABLE_TO_BIND_QUORUM_PORT
+pub(crate) const CANNOT_BIND: u8 = 14;
+/// Notifications that may wait between mesh and replica.
+const NOTIFICATIONS_MAX: usize = 100;
+/// Bytes that may wait for a learner; what it cannot take in time comes to it by a new synchronisation.
+const QUEUE_BYTES_MAX: usize = 512 << 20;
+
+/// What the replica obeys.
+pub(crate) fn peer_settings(member: &EnsembleSettings, tick_ms: u32) -> PeerSettings {
+    PeerSettings {
+        me: member.me,
+        learner_type: member.learner_type,
+        verifier: Arc::clone(&member.verifier),
+        tick_ms,
+        init_limit: member.init_limit,
+        sync_limit: member.sync_limit,
+        commit_log_count: member.commit_log_count,
+        forces_snapshot: member.forces_snapshot,
+        sends_log: member.snapshot_size_factor >= 0.0,
+        finalize_wait_ms: FINALIZE_WAIT_MS,
+        min_notification_ms: member.min_notification_ms,
+        max_notification_ms: member.max_notification_ms,
+    }
+}
+
+/// How long a server waits for a better vote.
+// zk: FastLeaderElection.finalizeWait
+const FINALIZE_WAIT_MS: u64 = 200;
+
+/// What the replica has on disk. Epochs that are missing are written.
+pub(crate) fn peer_start<D: Disk>(
+    store: &Store<D>,
+    last: jute::Zxid,
+    has_history: bool,
+) -> Result<PeerStart, String> {
+    let epochs = epochs::load(store.disk(), store.snapshot_dir(), last).map_err(|error| error.to_string())?;
+    if epochs.is_healed {
+        tracing::warn!(
+            epoch = epochs.current,
+            "currentEpoch was behind the log, as a crash leaves it, and is set right"
+        );
+    }
+    let epoch = |epoch: i64, name: &str| {
+        i32::try_from(epoch).map_err(|_| format!("{name} holds {epoch}, which is no epoch"))
+    };
+    Ok(PeerStart {
+        accepted_epoch: epoch(epochs.accepted, "acceptedEpoch")?,
+        current_epoch: epoch(epochs.current, "currentEpoch")?,
+        has_history,
+    })
+}
+
+/// What both ends of quorum links obey.
+pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> Result<PortSettings, String> {
+    Ok(PortSettings {
+        listen: quorum_addresses(member)?,
+        members: member.verifier.members().to_vec(),
+        leader_no_delay: member.leader_no_delay,
+        follower_no_delay: member.follower_no_delay,
+        keep_alive: member.keep_alive,
+        connect_retry: Duration::from_millis(member.connect_retry_ms),
+        // zk: BinaryInputArchive: jute.maxbuffer and the extra for what servers add to a client's request
+        field_max: field_max(settings),
+        queue_bytes_max: QUEUE_BYTES_MAX,
+    })
+}
+
+fn field_max(settings: &Settings) -> usize {
+    let sum = u64::from(settings.client.frame_max) + u64::from(settings.client.frame_extra);
+    usize::try_from(sum).unwrap_or(usize::MAX)
+}
+
+/// Where the quorum port listens: names are resolved when it opens for the first time.
+fn quorum_addresses(member: &EnsembleSettings) -> Result<Vec<SocketAddr>, String> {
+    let mut found = Vec::new();
+    for PeerAddress { host, quorum_port, .. } in &member.own.addresses {
+        if member.listens_on_all {
+            found.push(SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), *quorum_port));
+            continue;
+        }
+        let resolved = (host.as_str(), *quorum_port)
+            .to_socket_addrs()
+            .map_err(|error| format!("the own quorum address {host}:{quorum_port}: {error}"))?;
+        found.extend(resolved.take(1));
+    }
+    found.dedup();
+    Ok(found)
+}
+
+/// Opens the election port, and hands what comes to `out`.
+pub(crate) fn start_mesh(
+    runtime: &Runtime,
+    settings: &Settings,
+    member: &EnsembleSettings,
+    out: mpsc::Sender<PeerMessage>,
+) -> std::io::Result<Mesh> {
+    let (notifications, mut incoming) = mpsc::channel(NOTIFICATIONS_MAX);
+    let members = members_of([member.verifier.as_ref()]);
+    let mesh = runtime.block_on(Mesh::start(MeshSettings::of(member), members, notifications))?;
+    runtime.spawn(async move {
+        while let Some((from, message)) = incoming.recv().await {
+            let event = Event::Notification { from, message };
+            if out.send(PeerMessage::Notification(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+    tracing::info!(
+        id = %member.me,
+        members = member.verifier.members().len(),
+        tick_ms = settings.session.tick_ms,
+        "waiting for other members on the election port"
+    );
+    Ok(mesh)
+}

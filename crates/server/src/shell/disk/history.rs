@@ -1,0 +1,112 @@
+//! The commands of the disk thread that only a member of an ensemble gives: epochs, and histories cut, replaced, given up.
+
+use jute::Zxid;
+use replica::Event;
+use storage::{Disk, StorageError, epochs};
+use tree::State;
+use tree::snapshot::View;
+
+use super::super::alarm::LOG_FAILED;
+use super::super::snapshots::SLICE_ITEMS;
+use super::{DiskAnswer, DiskCommand, DiskThread};
+use crate::data::{self, TrailerSettings};
+
+impl<D: Disk> DiskThread<D> {
+    /// Carries out anything but an append; false when the process is to end.
+    pub(super) fn carry_out(&mut self, command: DiskCommand) -> bool {
+        let outcome = match command {
+            DiskCommand::Append(_) => return true,
+            DiskCommand::AcceptedEpoch(epoch) => self.write_accepted(epoch),
+            DiskCommand::CurrentEpoch(epoch) => self.write_current(epoch),
+            DiskCommand::Truncate(zxid) => self.truncate(zxid),
+            DiskCommand::InstallSnapshot(view) => self.install(*view),
+            DiskCommand::GiveUpHistory(why) => self.give_up(&why),
+        };
+        match outcome {
+            Ok(answer) => {
+                self.shared.answers.push(answer);
+                self.shared.durable.bell.notify_one();
+                true
+            }
+            Err(why) => {
+                self.shared.metrics.unrecoverable_error_count.add(1);
+                self.shared.alarm.raise(LOG_FAILED, why);
+                false
+            }
+        }
+    }
+
+    fn write_accepted(&self, epoch: i32) -> Result<DiskAnswer, String> {
+        epochs::write_accepted(self.store.disk(), self.store.snapshot_dir(), i64::from(epoch))
+            .map_err(|error| format!("acceptedEpoch could not be written: {error}"))?;
+        Ok(event(Event::AcceptedEpochWritten { epoch }))
+    }
+
+    fn write_current(&self, epoch: i32) -> Result<DiskAnswer, String> {
+        epochs::write_current(self.store.disk(), self.store.snapshot_dir(), i64::from(epoch))
+            .map_err(|error| format!("currentEpoch could not be written: {error}"))?;
+        Ok(event(Event::CurrentEpochWritten { epoch }))
+    }
+
+    /// Everything that was appended is synced: batches before this command are written.
+    fn truncate(&mut self, zxid: Zxid) -> Result<DiskAnswer, String> {
+        self.snapshots.wait();
+        match self.store.truncate(zxid) {
+            Ok(_) => {}
+            Err(error @ StorageError::CannotTruncate { .. }) => {
+                return Ok(event(Event::Truncated { outcome: Err(error.to_string()) }));
+            }
+            Err(error) => return Err(format!("the log could not be cut above {zxid}: {error}")),
+        }
+        let recovered = data::recover_again(&self.store, &self.shared.settings)
+            .map_err(|error| format!("the history could not be read after it was cut: {}", error.why))?;
+        let last = recovered.last_processed_zxid();
+        tracing::info!(to = %zxid, %last, "the history was cut");
+        self.restart_log(last);
+        Ok(DiskAnswer { event: Event::Truncated { outcome: Ok(last) }, state: Some(Box::new(recovered)) })
+    }
+
+    fn install(&mut self, mut view: View) -> Result<DiskAnswer, String> {
+        self.snapshots.wait();
+        let zxid = view.zxid();
+        let failed =
+            |error: StorageError| format!("the leader's snapshot could not be made durable: {error}");
+        let mut replacement = self.store.begin_replacement(zxid).map_err(failed)?;
+        while !view.is_finished() {
+            let slice = view.next_slice(&self.shared.read_state(), SLICE_ITEMS);
+            // The state is replaced by this thread's answers only, and by a SNAP, which a role change goes before.
+            let items =
+                slice.map_err(|_| "the state was replaced while its snapshot was written".to_owned())?;
+            items.iter().try_for_each(|item| replacement.push(item)).map_err(failed)?;
+        }
+        let trailers = data::trailers_of(&view, TrailerSettings::new(&self.shared.settings.data));
+        let file = replacement.finish(trailers).map_err(failed)?;
+        tracing::info!(%zxid, bytes = file.len, "the leader's snapshot is durable");
+        self.restart_log(zxid);
+        Ok(event(Event::SnapshotInstalled { zxid }))
+    }
+
+    fn give_up(&mut self, why: &str) -> Result<DiskAnswer, String> {
+        self.snapshots.wait();
+        let moved =
+            self.store.set_aside().map_err(|error| format!("the history could not be set aside: {error}"))?;
+        tracing::warn!(
+            files = moved.len(),
+            "the history is set aside, a leader's snapshot will replace it: {why}"
+        );
+        let state = State::new(data::state_settings(&self.shared.settings));
+        self.restart_log(Zxid::ZERO);
+        Ok(DiskAnswer { event: Event::HistoryGivenUp, state: Some(Box::new(state)) })
+    }
+
+    /// The log goes on behind `last`, in a new file.
+    fn restart_log(&mut self, last: Zxid) {
+        self.log = self.store.log_writer(last);
+        self.since_snapshot = 0;
+        self.shared.durable.set(last);
+    }
+}
+
+fn event(event: Event) -> DiskAnswer {
+    DiskAnswer { event, state: None }
+}

@@ -1,0 +1,120 @@
+//! What the words show of a member of an ensemble.
+
+use std::fmt::Write as _;
+
+use ensemble::{LearnerType, PeerAddress};
+use replica::{Mode, PeerReport};
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::settings::EnsembleSettings;
+use crate::shell::{Message, Shared};
+
+/// What the replica says of itself; nothing for a standalone server, or one that is about to end.
+pub(super) async fn report(shared: &Shared) -> Option<PeerReport> {
+    shared.settings.ensemble.as_ref()?;
+    let (ask, answer) = oneshot::channel();
+    shared.inbox.send(Message::Peer(ask)).await.ok()?;
+    answer.await.ok()?
+}
+
+/// The word for a mode.
+// zk: QuorumStats.Provider, ReadOnlyZooKeeperServer.getState
+pub(super) fn mode(mode: Option<Mode>) -> &'static str {
+    match mode {
+        Some(Mode::Leader) => "leader",
+        Some(Mode::Follower) => "follower",
+        Some(Mode::Observer) => "observer",
+        Some(Mode::Standalone) | None => "standalone",
+    }
+}
+
+/// What `conf` adds.
+// zk: QuorumZooKeeperServer.dumpConf
+pub(super) fn conf(member: &EnsembleSettings) -> String {
+    let ports = |port: fn(&PeerAddress) -> u16| {
+        let ports: Vec<_> = member.own.addresses.iter().map(|address| port(address).to_string()).collect();
+        ports.join("|")
+    };
+    format!(
+        "initLimit={}\nsyncLimit={}\nelectionAlg=3\nelectionPort={}\nquorumPort={}\npeerType={}\nmembership: \n{}",
+        member.init_limit,
+        member.sync_limit,
+        ports(|address| address.election_port),
+        ports(|address| address.quorum_port),
+        match member.learner_type {
+            LearnerType::Participant => 0,
+            LearnerType::Observer => 1,
+        },
+        member.verifier
+    )
+}
+
+/// Sizes of proposals in bytes; -1 before the first.
+// zk: BufferStats
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProposalSizes {
+    last: i64,
+    min: i64,
+    max: i64,
+}
+
+impl ProposalSizes {
+    pub(crate) const NONE: Self = Self { last: -1, min: -1, max: -1 };
+
+    pub(crate) fn add(&mut self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.last = bytes;
+        self.min = if self.min == -1 { bytes } else { self.min.min(bytes) };
+        self.max = self.max.max(bytes);
+    }
+}
+
+impl std::fmt::Display for ProposalSizes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.last, self.min, self.max)
+    }
+}
+
+/// The line that `srvr` and `stat` add at a leader.
+// zk: StatCommand
+pub(super) fn proposal_line(shared: &Shared, out: &mut String) {
+    if shared.mode() == Some(Mode::Leader) {
+        let _ = writeln!(out, "Proposal sizes last/min/max: {}", *crate::shell::lock(&shared.proposal_sizes));
+    }
+}
+
+/// The gauges of a member.
+// zk: QuorumZooKeeperServer, LeaderZooKeeperServer, FollowerZooKeeperServer: registerMetrics
+pub(super) fn gauges(shared: &Shared, report: &PeerReport, put: &mut dyn FnMut(&str, String)) {
+    let Some(member) = &shared.settings.ensemble else { return };
+    put("quorum_size", member.verifier.members().len().to_string());
+    put("peer_state", report.peer_state.to_owned());
+    match report.mode {
+        Some(Mode::Leader) => {
+            let votes = |server: Option<ensemble::ServerId>| {
+                server.is_some_and(|server| member.verifier.voters().any(|voter| voter.id == server))
+            };
+            let synced = report.learners.iter().filter(|learner| learner.is_synced);
+            let followers = synced.clone().filter(|learner| learner.is_follower);
+            let sizes = *crate::shell::lock(&shared.proposal_sizes);
+            let since = shared.serving_since.load(std::sync::atomic::Ordering::Relaxed);
+            put("learners", report.learners.len().to_string());
+            put(
+                "synced_followers",
+                followers.clone().filter(|learner| votes(learner.server)).count().to_string(),
+            );
+            put(
+                "synced_non_voting_followers",
+                followers.filter(|learner| !votes(learner.server)).count().to_string(),
+            );
+            put("synced_observers", synced.filter(|learner| !learner.is_follower).count().to_string());
+            put("leader_uptime", clock::monotonic().0.saturating_sub(since).to_string());
+            put("last_proposal_size", sizes.last.to_string());
+            put("max_proposal_size", sizes.max.to_string());
+            put("min_proposal_size", sizes.min.to_string());
+        }
+        Some(Mode::Follower) => put("synced_observers", "0".to_owned()),
+        Some(Mode::Observer | Mode::Standalone) | None => {}
+    }
+}

@@ -1,0 +1,39 @@
+use crate::members::Members;
+
+#[test]
+fn three_members_elect_and_a_write_through_each_reaches_all() {
+    let members = Members::start(3);
+    members.leader();
+    for index in 0..3 {
+        let mut client = members.client(index);
+        assert_eq!(client.create(&format!("/through-{index}"), b"value", 0), 0);
+    }
+    for index in 0..3 {
+        let mut client = members.client(index);
+        client.sync("/");
+        for written in 0..3 {
+            assert!(
+                client.get(&format!("/through-{written}"), false) == (0, b"value".to_vec()),
+                "{written} at {index}"
+            );
+        }
+    }
+    members.converge();
+}
+
+#[test]
+fn when_the_leader_ends_the_others_elect_and_it_comes_back_as_a_follower() {
+    let mut members = Members::start(3);
+    let first = members.leader();
+    assert_eq!(members.client(first).create("/before", b"1", 0), 0);
+    members.stop(first);
+    let second = members.leader();
+    assert_ne!(first, second);
+    assert_eq!(members.client(second).create("/between", b"2", 0), 0);
+    members.launch(first);
+    members.leader();
+    let mut client = members.client(first);
+    client.sync("/");
+    assert!(client.get("/before", false).0 == 0 && client.get("/between", false).0 == 0);
+    members.converge();
+}

@@ -1,0 +1,97 @@
+//! Three members of an ensemble in one process, each on a loopback address of its own.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use rookeeper_server::settings::Raw;
+use rookeeper_server::{ConfigSource, Handle, Settings};
+
+use crate::common::{Client, Dir, until, word};
+
+/// The members, some of which run.
+pub(crate) struct Members {
+    dirs: Vec<Dir>,
+    addresses: Vec<Ipv4Addr>,
+    running: Vec<Option<Handle>>,
+}
+
+impl Members {
+    pub(crate) fn start(count: u8) -> Self {
+        let [high, low] = u16::try_from(std::process::id() & 0xffff).unwrap().to_be_bytes();
+        let mut members = Self { dirs: Vec::new(), addresses: Vec::new(), running: Vec::new() };
+        for id in 1..=count {
+            members.dirs.push(Dir::new());
+            members.addresses.push(Ipv4Addr::new(127, 100 + id, high, low));
+            members.running.push(None);
+        }
+        (0..usize::from(count)).for_each(|index| members.launch(index));
+        members
+    }
+
+    /// Starts a member as the documentation writes its `zoo.cfg`.
+    pub(crate) fn launch(&mut self, index: usize) {
+        let data = self.dirs[index].path().join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::write(data.join("myid"), format!("{}\n", index + 1)).unwrap();
+        let handle = rookeeper_server::start(self.settings(index, data)).unwrap();
+        self.running[index] = Some(handle);
+    }
+
+    fn settings(&self, index: usize, data: PathBuf) -> Settings {
+        let mut text = format!(
+            "tickTime=200\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\n\
+             preAllocSize=64\n4lw.commands.whitelist=*\n",
+            data.display()
+        );
+        for (index, address) in self.addresses.iter().enumerate() {
+            text += &format!("server.{}={address}:2888:3888\n", index + 1);
+        }
+        let path = self.dirs[index].path().join("zoo.cfg");
+        std::fs::write(&path, text).unwrap();
+        Settings::check(&Raw::gather(&ConfigSource::File(path), &[], |_| None).unwrap()).unwrap()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> &Handle {
+        self.running[index].as_ref().unwrap()
+    }
+
+    pub(crate) fn stop(&mut self, index: usize) {
+        assert_eq!(self.running[index].take().unwrap().shutdown(), None);
+    }
+
+    fn mode(&self, index: usize) -> Option<String> {
+        let text = word(self.running[index].as_ref()?, b"srvr");
+        text.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned)
+    }
+
+    /// Waits until all that run serve, one of them as the leader; which one that is.
+    pub(crate) fn leader(&self) -> usize {
+        let running = self.running.iter().flatten().count();
+        let mut found = None;
+        until("one leader, and all others behind it", || {
+            let modes: Vec<_> = (0..self.running.len()).map(|index| self.mode(index)).collect();
+            let leads = |index: &usize| modes[*index].as_deref() == Some("leader");
+            found = (0..modes.len()).find(leads);
+            modes.iter().flatten().count() == running && (0..modes.len()).filter(leads).count() == 1
+        });
+        found.unwrap()
+    }
+
+    /// Waits until all that run have applied the same, with the same digest.
+    pub(crate) fn converge(&self) {
+        until("equal zxids and digests", || {
+            let last = |handle: &Handle| word(handle, b"hash").lines().last().map(str::to_owned);
+            let mut positions = self.running.iter().flatten().map(|handle| (zxid(handle), last(handle)));
+            let first = positions.next();
+            positions.all(|position| Some(position) == first)
+        });
+    }
+
+    pub(crate) fn client(&self, index: usize) -> Client {
+        Client::connect(self.get(index))
+    }
+}
+
+fn zxid(handle: &Handle) -> Option<String> {
+    word(handle, b"srvr").lines().find_map(|line| line.strip_prefix("Zxid: ")).map(str::to_owned)
+}
