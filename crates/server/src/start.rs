@@ -283,6 +283,7 @@ impl Handle {
         while self.shared.clients.count() > 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
+        self.shared.alarm.stand_down();
         runtime.shutdown_background();
         tracing::info!("stopped");
     }

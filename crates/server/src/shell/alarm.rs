@@ -1,5 +1,6 @@
 //! The end of the process when something must not go on: one ERROR line, then out.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -28,13 +29,19 @@ pub(crate) struct Alarm(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     ends_process: bool,
+    is_over: AtomicBool,
     first: Mutex<Option<Failure>>,
     bell: Notify,
 }
 
 impl Alarm {
     pub(crate) fn new(ends_process: bool) -> Self {
-        Self(Arc::new(Inner { ends_process, first: Mutex::new(None), bell: Notify::new() }))
+        Self(Arc::new(Inner {
+            ends_process,
+            is_over: AtomicBool::new(false),
+            first: Mutex::new(None),
+            bell: Notify::new(),
+        }))
     }
 
     /// Something failed for good. Does not return when it ends the process.
@@ -63,6 +70,11 @@ impl Alarm {
         }
     }
 
+    /// All work is done: tasks that did not come to their end any more are no failure.
+    pub(crate) fn stand_down(&self) {
+        self.0.is_over.store(true, Relaxed);
+    }
+
     /// Watches over a thread or task: unless it says that it is done, its end is a failure.
     pub(crate) fn guard(&self, name: &'static str) -> Guard {
         Guard { alarm: self.clone(), name, is_done: false }
@@ -86,7 +98,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if !self.is_done {
+        if !self.is_done && !self.alarm.0.is_over.load(Relaxed) {
             self.alarm.raise(UNEXPECTED, format!("{} ended unexpectedly", self.name));
         }
     }
@@ -106,6 +118,15 @@ mod tests {
         });
         assert!(died.join().is_err());
         assert_eq!(alarm.failure().unwrap().status, UNEXPECTED);
+    }
+
+    #[test]
+    fn after_the_work_nobody_is_missed() {
+        let alarm = Alarm::new(false);
+        let guard = alarm.guard("worker");
+        alarm.stand_down();
+        drop(guard);
+        assert_eq!(alarm.failure(), None);
     }
 
     #[test]
