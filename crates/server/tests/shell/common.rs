@@ -179,19 +179,25 @@ impl Client {
     }
 }
 
-/// The answer to a four-letter word.
+/// The answer to a four-letter word. A connection that was refused, since others are still counted, is tried again.
 pub(crate) fn word(server: &Handle, word: &[u8]) -> String {
-    let mut stream = TcpStream::connect(server.address().unwrap()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(word).unwrap();
     let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    until("the answer to a word", || {
+        let mut stream = TcpStream::connect(server.address().unwrap()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        text.clear();
+        stream.write_all(word).is_ok() && stream.read_to_string(&mut text).is_ok()
+    });
     text
 }
 
 /// A number of `mntr`.
 pub(crate) fn metric(server: &Handle, name: &str) -> i64 {
-    let text = word(server, b"mntr");
+    let mut text = String::new();
+    until("an answer to mntr", || {
+        text = word(server, b"mntr");
+        !text.is_empty()
+    });
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("zk_{name}\t")));
     line.unwrap_or_else(|| panic!("no metric {name}")).parse().unwrap()
 }
