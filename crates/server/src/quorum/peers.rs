@@ -57,6 +57,13 @@ impl Peers {
         }
     }
 
+    /// Closes everything, and comes back when the ports are free.
+    pub(crate) fn close(mut self) {
+        self.upstream = None;
+        self.learners.stop_listening();
+        self.runtime.block_on(self.mesh.close());
+    }
+
     /// What the replica is told of a message; nothing when it belongs to an attempt that is over.
     pub(crate) fn event_of(&mut self, message: PeerMessage) -> Option<Event> {
         Some(match message {

@@ -43,6 +43,7 @@ use disk::DiskAnswers;
 pub(crate) const INBOX_MAX: usize = 8192;
 
 /// What the replica thread is told.
+#[expect(clippy::large_enum_variant, reason = "nearly all are events")]
 #[derive(Debug)]
 pub(crate) enum Message {
     /// Something for the replica.

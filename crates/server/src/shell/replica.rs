@@ -104,6 +104,9 @@ impl ReplicaThread {
             self.step();
         }
         self.shared.stage.send_replace(Stage::Closing);
+        if let Some(member) = self.member.take() {
+            member.peers.close();
+        }
         guard.done();
     }
 

@@ -1,4 +1,5 @@
 //! Three members of an ensemble in one process, each on a loopback address of its own.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;

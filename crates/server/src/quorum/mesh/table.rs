@@ -341,12 +341,14 @@ impl Table {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn is_connected(&self, peer: ServerId) -> bool {
         self.peers.get(&peer).is_some_and(|peer| peer.link.is_some())
     }
 
     /// Whether any peer took all that there was for it.
     // zk: QuorumCnxManager.haveDelivered
+    #[cfg(test)]
     pub(super) fn has_delivered(&self) -> bool {
         self.peers.values().any(|peer| peer.pending.is_none())
     }
