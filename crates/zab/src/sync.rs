@@ -8,6 +8,8 @@
 //! * **Invariant:** DIFF and TRUNC are sent for a proved common beginning only; all else gets a snapshot.
 //! * **Invariant:** TRUNC names a transaction of ours in the epoch of the learner's last one.
 // zk: LearnerHandler.syncFollower, queueCommittedProposals
+// diverges(sync-by-proof): the reference also cuts over the border of an epoch and to zxids that name no transaction, trusts
+// bounds of its memory that are crossed or 0, and sends a log that need not go on from the learner's history
 
 use jute::Zxid;
 

@@ -42,7 +42,7 @@ pub enum LeaderAction {
     },
     /// This transaction, which follows the last one told, is committed; COMMIT and INFORM of it are sent, of later ones not yet.
     Committed {
-        /// The last of it.
+        /// Its zxid.
         zxid: Zxid,
     },
     /// A learner's client asks for something.

@@ -338,6 +338,7 @@ impl Leader {
         out.push(LeaderAction::Close { link, why });
     }
 
+    // diverges(acks-of-lost-links): in the reference they go on counting, also while the learner is cut back below them
     fn forget(&mut self, link: LinkId) {
         if let Some(voter) = self.links.remove(&link).and_then(|link| link.voter()) {
             self.acks.forget(voter);
