@@ -181,9 +181,12 @@ mod tests {
         }
     }
 
+    /// Name, unknown writes, number shown, version shown, mzxid shown, whether it is right.
+    type Shown<'a> = (&'a str, &'a [u64], u64, i32, i64, bool);
+
     #[test]
     fn a_node_must_show_the_last_write_or_an_unknown_one() {
-        let table: &[(&str, &[u64], u64, i32, i64, bool)] = &[
+        let table: &[Shown<'_>] = &[
             ("the acknowledged one", &[], 5, 3, 0x30, true),
             ("an older one", &[], 4, 3, 0x30, false),
             ("an older version", &[], 4, 2, 0x20, false),
