@@ -10,6 +10,7 @@
 //! | `payloads` (3) | the same for multi, setWatches, setWatches2, reconfig and the answer to multi |
 //! | `replicas` (4) | any requests: batches decide as single events, followers by log and by snapshot have the same state |
 //! | `leader` (5) | whatever learners send, an epoch is one and newer, and commits come in order when a quorum's logs hold them |
+//! | `learner` (5) | whatever a leader sends, a learner says and applies only what its disk holds, in order |
 //! | `election` (6) | which bytes are a message is what the reference says; no message unsettles a peer or makes it elect a stranger |
 //! | `initial_message` (6) | the first bytes on an election port: refused, whole or too few as the reference says, however they are cut |
 //! | `log` (7) | the longest valid beginning is read, and cutting the rest off changes nothing |
@@ -22,6 +23,7 @@ mod election;
 mod heap;
 mod initial_message;
 mod leader;
+mod learner;
 mod log;
 mod payloads;
 mod replicas;
@@ -34,6 +36,7 @@ pub use client_port::client_port;
 pub use election::election;
 pub use initial_message::initial_message;
 pub use leader::leader;
+pub use learner::learner;
 pub use log::log;
 pub use payloads::payloads;
 pub use replicas::replicas;
@@ -58,6 +61,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "payloads", run: payloads },
     Target { name: "replicas", run: replicas },
     Target { name: "leader", run: leader },
+    Target { name: "learner", run: learner },
     Target { name: "election", run: election },
     Target { name: "initial_message", run: initial_message },
     Target { name: "log", run: log },

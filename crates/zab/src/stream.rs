@@ -24,6 +24,7 @@ use measure::Measure;
 // zk: LearnerHandler.run, Learner.syncWithLeader
 pub const SIGNATURE: &str = "BenWasHere";
 
+// diverges(identities-of-a-request): the reference takes any number
 /// Identities that one packet may carry. The reference has no limit; its servers send a handful.
 pub const IDENTITIES_MAX: usize = 1024;
 

@@ -35,6 +35,7 @@ impl Learner {
             Packet::Unknown(packet_type) => {
                 out.push(LearnerAction::Note(LearnerNote::UnknownPacket(packet_type)));
             }
+            // diverges(packets-out-of-place): the reference ignores these
             Packet::NewLeader { .. } => self.unexpected("a second NEWLEADER", out),
             Packet::Request(_)
             | Packet::Ack(_)

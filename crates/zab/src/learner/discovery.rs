@@ -33,7 +33,7 @@ impl Learner {
     pub(super) fn on_first_packet(&mut self, packet: Packet, out: &mut Vec<LearnerAction>) {
         match packet {
             Packet::LeaderInfo { zxid, .. } => self.on_leader_info(zxid.epoch(), out),
-            // diverges: leaders from before Zab 1.0 are not followed
+            // diverges(leaders-before-zab-1): leaders from before Zab 1.0 are not followed
             Packet::NewLeader { .. } => self.unexpected("NEWLEADER before an epoch was agreed on", out),
             Packet::Unknown(packet_type) => {
                 out.push(LearnerAction::Note(LearnerNote::UnknownPacket(packet_type)));

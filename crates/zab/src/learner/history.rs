@@ -8,6 +8,7 @@ use super::weight;
 
 /// Bytes of transactions that a learner holds: those not committed yet, those not durable yet, and those that came while the own
 /// disk was awaited. A leader of good will stays far below; over it the learner leaves, keeps what its log holds, and comes back.
+// diverges(held-transactions): the reference holds any number
 pub const HELD_BYTES_MAX: usize = 512 << 20;
 
 /// The end of a learner's history: what came, what is committed, what is durable, what is acknowledged.

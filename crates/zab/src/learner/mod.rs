@@ -280,7 +280,7 @@ impl Learner {
     }
 
     // zk: Socket.setSoTimeout: each read may take so long
-    // diverges: until UPTODATE the leader may be silent for initLimit ticks, also after the ACK of NEWLEADER
+    // diverges(learner-waits-for-uptodate): until UPTODATE the leader may be silent for initLimit ticks, also after the ACK of NEWLEADER
     fn deadline(&self) -> Option<(u64, &'static str)> {
         let (limit, what) = match self.phase {
             Phase::Dialling => (self.settings.init_limit, "connecting"),

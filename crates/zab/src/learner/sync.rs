@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use jute::{TxnRecord, Zxid};
+use jute::{Txn, TxnRecord, Zxid};
 
 use super::history::{Commit, Continuation, History};
 use super::{Adoption, Departure, Learner, LearnerAction, LearnerNote, Phase, SyncMode, weight};
@@ -14,7 +14,7 @@ use crate::Packet;
 
 impl Learner {
     // zk: Learner.syncWithLeader: the first packet
-    // diverges: where the reference ends the process (exit code 13) the learner leaves
+    // diverges(learner-leaves-and-lives): where the reference ends the process (exit code 13) the learner leaves
     #[expect(clippy::wildcard_enum_match_arm, reason = "all other packets have no place here")]
     pub(super) fn on_sync_packet(&mut self, packet: Packet, out: &mut Vec<LearnerAction>) {
         match packet {
@@ -123,7 +123,12 @@ impl Learner {
         }
         match self.history.continuation(&record) {
             Continuation::Next => {}
+            // The same at the beginning of an epoch. Nobody counts it, so that it waits for nothing.
+            Continuation::Jump if self.is_serving() && is_error(&record) && came.counter() == 0 => {
+                return out.push(LearnerAction::Note(LearnerNote::Repeated(came)));
+            }
             Continuation::Jump => out.push(LearnerAction::Note(LearnerNote::Jumped { before, came })),
+            // diverges(error-repeats-are-not-logged): the reference logs the repeat beside the first
             Continuation::Repeat if self.is_serving() => {
                 // The leader counts acknowledgements of the repeat, which took the place of the first.
                 self.history.owe_acknowledgement(came);
@@ -131,6 +136,7 @@ impl Learner {
                 self.acknowledge_durable(out);
                 return self.check_held(out);
             }
+            // diverges(no-hole-in-a-history): in broadcast the reference warns and goes on
             Continuation::Repeat | Continuation::Gap => {
                 return self.leave(Departure::Gap { before, came }, out);
             }
@@ -147,7 +153,7 @@ impl Learner {
             Commit::Next(record) => record,
             Commit::Known if matches!(self.phase, Phase::Synchronising(Some(_))) => return,
             Commit::Known => return self.ignore("COMMIT of what is applied", out),
-            // diverges: where the reference ends the process (exit code 12), or goes on without the transaction, the learner leaves
+            // diverges(learner-leaves-and-lives): where the reference ends the process (exit code 12), or goes on without the transaction, the learner leaves
             Commit::Unknown => return self.leave(Departure::UnknownCommit(zxid), out),
         };
         let activation = leader.map(|leader| LearnerAction::Activate { zxid, leader });
@@ -252,6 +258,10 @@ impl Learner {
     pub(super) fn ignore(&self, what: &'static str, out: &mut Vec<LearnerAction>) {
         out.push(LearnerAction::Note(LearnerNote::Ignored(what)));
     }
+}
+
+fn is_error(record: &TxnRecord) -> bool {
+    matches!(record.txn, Txn::Error(_))
 }
 
 impl SyncMode {
