@@ -100,7 +100,12 @@ impl Election {
             return;
         }
         if !self.membership.is_voter(from) {
-            return self.answer_stranger(from, out);
+            // diverges(election-settled-strangers): the reference answers a stranger that has settled too, which answers a voter that
+            // looks: the two would go on for as long as the voter finds no leader
+            if notification.state == PeerState::Looking {
+                self.answer_stranger(from, out);
+            }
+            return;
         }
         if self.is_looking() {
             return self.hear_voter(now_ms, from, &notification, out);
@@ -222,7 +227,7 @@ impl Election {
         }
     }
 
-    /// Who does not vote is told what we settled on, whatever it said.
+    /// Who does not vote and looks is told what we settled on, whatever it said.
     fn answer_stranger(&self, from: ServerId, out: &mut Vec<Action>) {
         match &self.vote {
             Some(vote) => self.send(from, self.state, vote.candidate(), self.clock, out),
@@ -248,7 +253,10 @@ impl Election {
         out: &mut Vec<Action>,
     ) {
         let Some(round) = &self.round else { return unheeded(from, Unheeded::NotStarted, out) };
-        if notification.state == PeerState::Looking && notification.election_epoch < self.clock {
+        // diverges(election-settled-strangers): the reference sends it though it does not vote; a voter that looks answers it without
+        // taking over the round, and the two would go on for as long as the voter is behind
+        let lags = notification.state == PeerState::Looking && notification.election_epoch < self.clock;
+        if lags && self.membership.is_voter(self.settings.me) {
             self.send(from, PeerState::Looking, round.proposal, self.clock, out);
         }
         self.count(now_ms, from, notification, out);

@@ -41,9 +41,8 @@ impl Attachments {
     }
 
     /// Detaches a connection that is gone; yields the session it had.
-    pub(crate) fn lose(&mut self, connection: ConnectionId) -> Option<SessionId> {
+    pub(crate) fn lose(&mut self, connection: ConnectionId) -> Option<(SessionId, Attached)> {
         let session = self.connections.remove(&connection)?;
-        self.sessions.remove(&session);
-        Some(session)
+        Some((session, self.sessions.remove(&session)?))
     }
 }

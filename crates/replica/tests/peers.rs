@@ -8,9 +8,11 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use jute::SessionId;
 use jute::data::Id;
+use jute::txn::{CreateTxn, TxnHeader};
+use jute::{OpCode, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::event::{ClientRequest, Event};
 use pipeline::request::{Identities, Request};
 use pipeline::settings::PipelineSettings;
@@ -120,6 +122,18 @@ impl Script {
                 }
                 self.ensemble().deliver();
             }
+            // An ephemeral of a session that is not there, on all disks.
+            "orphan" => self.orphan(word(1), word(2)),
+            // A packet of a learner with a body of one byte.
+            "hand-on" => {
+                self.ensemble().hand_on(number(word(1)), number(word(2)));
+                self.ensemble().deliver();
+            }
+            "containers" => {
+                let wall_ms = self.ensemble().wall_ms();
+                self.ensemble().step(number(word(1)), Event::ContainerCheck { wall_ms });
+                self.ensemble().deliver();
+            }
             "wipe" => {
                 let ensemble = self.ensemble();
                 let host = ensemble.host(number(word(1)));
@@ -167,6 +181,28 @@ impl Script {
         match key {
             "extended-types" => self.settings.extended_types = value == "on",
             _ => unreadable(key),
+        }
+    }
+
+    fn orphan(&mut self, path: &str, session: &str) {
+        let session = i64::from_str_radix(session.trim_start_matches("0x"), 16).expect("a session");
+        let header = TxnHeader {
+            client_id: SessionId(session),
+            cxid: 1,
+            zxid: Zxid(1),
+            time: 0,
+            op_code: OpCode::Create.code(),
+        };
+        let create = CreateTxn {
+            path: path.into(),
+            data: None,
+            acl: Some(tree::acl::open()),
+            ephemeral: true,
+            parent_cversion: 1,
+        };
+        let record = Arc::new(TxnRecord { header, txn: Txn::Create(create), digest: None });
+        for host in self.ensemble().hosts.values_mut() {
+            host.disk.log.push(Arc::clone(&record));
         }
     }
 

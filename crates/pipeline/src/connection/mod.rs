@@ -26,7 +26,8 @@
 //! * Nothing is handled between ConnectRequest and ConnectResponse, nothing behind a closeSession.
 //! * A watch is registered under the same hold of the state as the read that asked for it.
 //! * A request of a session that the state no longer has gets no reply, as in the reference, which drops it when it
-//!   cannot touch the session; the transaction that ended the session closes the connection.
+//!   cannot touch the session; the transaction that ended the session closes the connection. A learner that does not have
+//!   it yet answers.
 //!
 //! # Driving it
 //!
@@ -105,6 +106,8 @@ pub struct Connection {
     remote: IpAddr,
     identities: Identities,
     session: SessionId,
+    /// The state had the session once.
+    session_was_there: bool,
     accepted: Millis,
 }
 
@@ -145,6 +148,7 @@ impl Connection {
             remote: remote.ip(),
             identities: auth::identities_of(remote.ip()),
             session: SessionId::NONE,
+            session_was_there: false,
             accepted: now,
         }
     }

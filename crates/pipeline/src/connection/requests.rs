@@ -225,8 +225,12 @@ impl Connection {
         }
     }
 
-    fn has_session(&self, turn: &Turn<'_>) -> bool {
-        turn.view.state.session_timeout(self.session).is_some()
+    /// A learner may not have the session yet, which its leader knows: what was never there is not gone.
+    // zk: LearnerSessionTracker.touchSession: a learner does not look
+    fn has_session(&mut self, turn: &Turn<'_>) -> bool {
+        let is_there = turn.view.state.session_timeout(self.session).is_some();
+        self.session_was_there |= is_there;
+        is_there || !self.session_was_there
     }
 
     fn forward(&mut self, request: ClientRequest, len: usize, turn: &mut Turn<'_>) {

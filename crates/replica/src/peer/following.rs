@@ -133,9 +133,10 @@ impl Following {
     }
 
     pub(super) fn on_truncated(&mut self, step: &mut Step<'_>, outcome: Result<Zxid, String>) {
-        step.member.history.on_truncated(&outcome);
-        self.learner.on_truncated(step.now.0, outcome, &mut self.actions);
-        self.carry(step);
+        if step.member.history.on_truncated(&outcome) {
+            self.learner.on_truncated(step.now.0, outcome, &mut self.actions);
+            self.carry(step);
+        }
     }
 
     pub(super) fn on_snapshot_installed(&mut self, step: &mut Step<'_>, zxid: Zxid) {
@@ -208,7 +209,7 @@ impl Following {
             }
             LearnerAction::Serve { epoch, config: _ } => self.serve(step, epoch),
             LearnerAction::AnswerPing { zxid } => {
-                let heard = self.forwarder.as_mut().map(|forwarder| forwarder.take_heard(step.state));
+                let heard = self.forwarder.as_mut().map(|forwarder| forwarder.take_heard());
                 let packet = Packet::Ping { zxid, heard: Some(heard.unwrap_or_default()) };
                 step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
             }

@@ -4,7 +4,7 @@
 //! * Replies of a session come in the order of its requests: one that is ready waits for those before it.
 //! * A session has no deadline here: who was heard of is told to the leader.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -35,7 +35,10 @@ pub(super) struct Forwarder {
     syncs: VecDeque<SessionId>,
     /// Sessions that the leader was asked about, with their connections.
     reopening: BTreeMap<SessionId, Attached>,
-    heard: BTreeSet<SessionId>,
+    /// Sessions that the leader is to hear of, with their timeouts.
+    heard: BTreeMap<SessionId, i32>,
+    /// Sessions whose connection is gone since the leader asked last: what they sent before counts.
+    lost: BTreeMap<SessionId, i32>,
 }
 
 /// A request whose reply is not written yet.
@@ -71,7 +74,7 @@ impl Forwarder {
             Event::Request(request) => self.on_request(request, up, step.out),
             Event::Throttled(request) => self.on_throttled(&request, step.out),
             Event::ConnectionLost { connection } => self.on_connection_lost(connection),
-            Event::Heard { sessions } => self.heard.extend(sessions),
+            Event::Heard { sessions } => sessions.into_iter().for_each(|session| self.hear(session)),
             Event::Tick { .. }
             | Event::Deadline { .. }
             | Event::ContainerCheck { .. }
@@ -85,9 +88,11 @@ impl Forwarder {
     pub(super) fn commit(&mut self, record: Arc<TxnRecord>, out: &mut Vec<Effect>) {
         let session = record.header.client_id;
         let ended = matches!(record.txn, Txn::CloseSession(_));
-        if matches!(record.txn, Txn::CreateSession(_)) && self.attached.get(session).is_some() {
+        match ended {
+            true => drop((self.heard.remove(&session), self.lost.remove(&session))),
             // zk: LearnerSessionTracker.commitSession
-            self.heard.insert(session);
+            false if matches!(record.txn, Txn::CreateSession(_)) => self.hear(session),
+            false => {}
         }
         let origin = self.take_answered(&record);
         out.push(Effect::Apply { record, origin });
@@ -135,13 +140,16 @@ impl Forwarder {
 
     /// Who was heard of since the last time, and their timeouts.
     // zk: LearnerSessionTracker.snapshot
-    pub(super) fn take_heard(&mut self, state: &State) -> Vec<(SessionId, i32)> {
-        let timeout = |session: SessionId| {
-            let here = self.attached.get(session).map(|attached| attached.timeout_ms);
-            here.or_else(|| state.session_timeout(session))
-        };
-        let heard = core::mem::take(&mut self.heard);
-        heard.into_iter().filter_map(|session| Some((session, timeout(session)?))).collect()
+    pub(super) fn take_heard(&mut self) -> Vec<(SessionId, i32)> {
+        self.lost.clear();
+        core::mem::take(&mut self.heard).into_iter().collect()
+    }
+
+    fn hear(&mut self, session: SessionId) {
+        let here = self.attached.get(session).map(|attached| attached.timeout_ms);
+        if let Some(timeout_ms) = here.or_else(|| self.lost.get(&session).copied()) {
+            self.heard.insert(session, timeout_ms);
+        }
     }
 
     /// Number of requests that wait.
@@ -235,7 +243,8 @@ impl Forwarder {
 
     /// What went up comes back all the same, so nobody leaves the queue.
     fn on_connection_lost(&mut self, connection: ConnectionId) {
-        let Some(session) = self.attached.lose(connection) else { return };
+        let Some((session, attached)) = self.attached.lose(connection) else { return };
+        self.lost.insert(session, attached.timeout_ms);
         if self.reopening.get(&session).is_some_and(|waiting| waiting.connection == connection) {
             self.reopening.remove(&session);
         }

@@ -96,14 +96,28 @@ impl History {
         out.push(Effect::Peer(PeerEffect::WriteCurrentEpoch { epoch }));
     }
 
-    pub(super) fn on_accepted_epoch_written(&mut self, epoch: i32) {
-        self.epochs_on_the_way = self.epochs_on_the_way.saturating_sub(1);
-        self.accepted_epoch = self.accepted_epoch.max(epoch);
+    /// False when none was asked for.
+    pub(super) fn on_accepted_epoch_written(&mut self, epoch: i32) -> bool {
+        let was_asked_for = self.on_epoch_written();
+        if was_asked_for {
+            self.accepted_epoch = epoch;
+        }
+        was_asked_for
     }
 
-    pub(super) fn on_current_epoch_written(&mut self, epoch: i32) {
-        self.epochs_on_the_way = self.epochs_on_the_way.saturating_sub(1);
-        self.current_epoch = self.current_epoch.max(epoch);
+    /// False when none was asked for.
+    pub(super) fn on_current_epoch_written(&mut self, epoch: i32) -> bool {
+        let was_asked_for = self.on_epoch_written();
+        if was_asked_for {
+            self.current_epoch = epoch;
+        }
+        was_asked_for
+    }
+
+    fn on_epoch_written(&mut self) -> bool {
+        let left = self.epochs_on_the_way.checked_sub(1);
+        self.epochs_on_the_way = left.unwrap_or_default();
+        left.is_some()
     }
 
     /// The history is that of a leader now: it counts.
@@ -116,14 +130,17 @@ impl History {
         out.push(Effect::Peer(PeerEffect::Truncate { zxid }));
     }
 
-    pub(super) fn on_truncated(&mut self, outcome: &Result<Zxid, String>) {
-        if self.replacement == Some(Replacement::Cut) {
-            self.replacement = None;
-            if let Ok(zxid) = outcome {
-                self.recent.truncate(*zxid);
-                self.ends_with(*zxid);
-            }
+    /// False when it was not asked for.
+    pub(super) fn on_truncated(&mut self, outcome: &Result<Zxid, String>) -> bool {
+        if self.replacement != Some(Replacement::Cut) {
+            return false;
         }
+        self.replacement = None;
+        if let Ok(zxid) = outcome {
+            self.recent.truncate(*zxid);
+            self.ends_with(*zxid);
+        }
+        true
     }
 
     pub(super) fn install_snapshot(&mut self, zxid: Zxid, out: &mut Vec<Effect>) {

@@ -196,7 +196,9 @@ impl Phase {
     fn on_disk(&mut self, step: &mut Step<'_>, event: Event) {
         match event {
             Event::AcceptedEpochWritten { epoch } => {
-                step.member.history.on_accepted_epoch_written(epoch);
+                if !step.member.history.on_accepted_epoch_written(epoch) {
+                    return;
+                }
                 match self {
                     Self::Leading(leading) => leading.on_accepted_epoch_written(step),
                     Self::Following(following) => following.on_accepted_epoch_written(step),
@@ -204,7 +206,9 @@ impl Phase {
                 }
             }
             Event::CurrentEpochWritten { epoch } => {
-                step.member.history.on_current_epoch_written(epoch);
+                if !step.member.history.on_current_epoch_written(epoch) {
+                    return;
+                }
                 match self {
                     Self::Leading(leading) => leading.on_current_epoch_written(step),
                     Self::Following(following) => following.on_current_epoch_written(step),
@@ -213,7 +217,9 @@ impl Phase {
             }
             Event::Truncated { outcome } => match self {
                 Self::Following(following) => following.on_truncated(step, outcome),
-                Self::Settling(_) => step.member.history.on_truncated(&outcome),
+                Self::Settling(_) => {
+                    step.member.history.on_truncated(&outcome);
+                }
                 Self::Looking | Self::Leading(_) | Self::Stopped => {}
             },
             Event::SnapshotInstalled { zxid } => match self {

@@ -162,6 +162,15 @@ impl Ensemble {
         self.carry(id);
     }
 
+    /// A learner hands on a request whose body cannot be right.
+    pub fn hand_on(&mut self, learner: i64, op_code: i32) {
+        let found = self.links.iter().find(|(_, link)| link.learner == learner);
+        let (link, to) = found.map(|(id, link)| (*id, link.leader)).expect("it follows");
+        let (session, body, identities) = (SessionId(1), vec![7].into(), vec![]);
+        let packet = Packet::Request(zab::Request { session, cxid: 9, op_code, body, identities });
+        self.post(learner, to, Some(link), Event::LearnerPacket { link, packet });
+    }
+
     /// Delivers and writes until nothing moves.
     pub fn deliver(&mut self) {
         const STEPS_MAX: usize = 100_000;
@@ -170,13 +179,18 @@ impl Ensemble {
                 return;
             }
         }
-        panic!("it never ends");
+        let last = self.trace.len().saturating_sub(14);
+        let waiting: Vec<(i64, i64, &Event)> =
+            self.messages.iter().take(8).map(|message| (message.from, message.to, &message.event)).collect();
+        panic!("it never ends: {:#?}, {waiting:?}", &self.trace[last..]);
     }
 
     /// Time passes, with all that it brings.
     pub fn wait(&mut self, ms: u64) {
+        const MOMENTS_MAX: usize = 10_000;
         let until = self.now.plus(ms);
-        loop {
+        for moment in 0.. {
+            assert!(moment < MOMENTS_MAX, "time stands still at {}", self.now);
             self.deliver();
             let due = |host: &Host| {
                 let deadline = host.replica.as_ref().and_then(rookeeper_replica::Replica::next_deadline);
