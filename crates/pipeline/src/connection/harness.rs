@@ -103,6 +103,16 @@ impl Harness {
         harness
     }
 
+    /// The same at a learner that has not applied the beginning of the session yet.
+    pub fn established_early(settings: PipelineSettings) -> Self {
+        let mut harness = Self::new(settings);
+        harness.receive(&connect_frame(Some(false)));
+        harness.outbox.connected(Opened { session: SESSION, timeout_ms: 10_000 }, &PASSWORD, false);
+        harness.advance();
+        harness.outbox.take_bytes();
+        harness
+    }
+
     /// Applies a transaction of [`SESSION`] under the next zxid.
     pub fn apply(&mut self, txn: Txn) {
         let zxid = Zxid(self.state.last_processed_zxid().0 + 1);

@@ -269,6 +269,7 @@ impl Connection {
     }
 
     fn run(&mut self, turn: &mut Turn<'_>) -> Result<(), CloseReason> {
+        self.note_session(turn);
         while turn.outbox.closed().is_none() {
             let progress = match self.phase {
                 Phase::FirstBytes => self.first_bytes(turn)?,

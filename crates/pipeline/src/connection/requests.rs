@@ -228,9 +228,15 @@ impl Connection {
     /// A learner may not have the session yet, which its leader knows: what was never there is not gone.
     // zk: LearnerSessionTracker.touchSession: a learner does not look
     fn has_session(&mut self, turn: &Turn<'_>) -> bool {
-        let is_there = turn.view.state.session_timeout(self.session).is_some();
-        self.session_was_there |= is_there;
-        is_there || !self.session_was_there
+        self.note_session(turn);
+        !self.session_was_there || turn.view.state.session_timeout(self.session).is_some()
+    }
+
+    /// Remembers that the state has the session.
+    pub(super) fn note_session(&mut self, turn: &Turn<'_>) {
+        if self.phase == Phase::Established && !self.session_was_there {
+            self.session_was_there = turn.view.state.session_timeout(self.session).is_some();
+        }
     }
 
     fn forward(&mut self, request: ClientRequest, len: usize, turn: &mut Turn<'_>) {

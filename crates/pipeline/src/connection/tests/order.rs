@@ -205,6 +205,19 @@ fn who_has_no_session_any_more_hears_nothing() {
 }
 
 #[test]
+fn a_session_that_is_not_here_yet_is_not_gone() {
+    let mut harness = Harness::established_early(PipelineSettings::default());
+    harness.receive(&ping());
+    assert_eq!(outline(&harness.settle()), ["-2 OK"]);
+    harness.apply(jute::Txn::CreateSession(jute::txn::CreateSessionTxn { time_out: 10_000 }));
+    harness.receive(&ping());
+    assert_eq!(outline(&harness.settle()), ["-2 OK"]);
+    harness.apply(jute::Txn::CloseSession(None));
+    harness.receive(&ping());
+    assert_eq!(harness.settle(), []);
+}
+
+#[test]
 fn every_burst_of_requests_is_heard_once() {
     let mut harness = harness();
     harness.receive(&[exists(1), exists(2)].concat());
