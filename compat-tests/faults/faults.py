@@ -55,9 +55,18 @@ def connect(port, process):
 
 
 def end(process):
+    """Ends the process and all that it started: under the tracer the server goes last, and until then it has the port."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"process group {process.pid} does not end")
 
 
 def ended_by_itself(process):
