@@ -319,7 +319,7 @@ fn start_member<D: Disk>(
             StartError { status: quorum::start::CANNOT_BIND, why }
         })?;
     let peers = Peers::new(Arc::clone(shared), runtime.handle().clone(), ports, mesh, out);
-    Ok((Member { peers, inbox, waiting: Vec::new() }, start))
+    Ok((Member { peers, inbox, waiting: Vec::new(), looking_since: Some(clock::monotonic()) }, start))
 }
 
 /// The first purge comes at once, as in the reference.

@@ -145,6 +145,22 @@ metrics! {
     quota_exceeded_error_per_namespace: CounterSet,
     /// Errors that end the process.
     unrecoverable_error_count: Counter,
+    /// Elections, from the loss of the leader to the choice of the next.
+    election_time: Summary,
+    /// Times that this server looked for a leader.
+    looking_count: Counter,
+    /// Transactions that this server proposed.
+    proposal_count: Counter,
+    /// Transactions that were committed while this server led.
+    commit_count: Counter,
+    /// Transactions that a leader proposed to this server.
+    learner_proposal_received_count: Counter,
+    /// Transactions that a leader committed here.
+    learner_commit_received_count: Counter,
+    /// Learners that got transactions to catch up with.
+    diff_count: Counter,
+    /// Learners that got a snapshot.
+    snap_count: Counter,
     /// Pauses of the whole process.
     jvm_pause_time_ms: Percentiles,
 }

@@ -92,6 +92,10 @@ pub(crate) struct PortSettings {
     pub(crate) connect_retry: Duration,
     /// Longest field of a packet.
     pub(crate) field_max: usize,
+    /// A tick: how often a snapshot that is on its way is told of.
+    pub(crate) tick: Duration,
+    /// Time for a learner to take what is sent and to acknowledge a history that was streamed to it (`initLimit`).
+    pub(crate) sync_time: Duration,
     /// Bytes that may wait for a learner.
     pub(crate) queue_bytes_max: usize,
 }

@@ -135,6 +135,9 @@ impl Peers {
                 }
             }
             PeerEffect::SendToLearner { link, what: Outgoing::Packet(packet) } => {
+                if matches!(packet, Packet::Diff(_) | Packet::Trunc(_)) {
+                    self.shared.metrics.diff_count.add(1);
+                }
                 let bytes = self.encode(packet);
                 self.learners.send(link, Item::Packet(bytes));
             }
@@ -162,6 +165,7 @@ impl Peers {
     pub(crate) fn send_snapshot(&self, link: LinkId, view: View) {
         self.learners.send(link, Item::Packet(Packet::Snap(view.zxid()).to_vec().into()));
         self.learners.send(link, Item::Snapshot(Box::new(view)));
+        self.shared.metrics.snap_count.add(1);
     }
 
     fn probe(&self, link: LinkId, peer: jute::Zxid) {

@@ -17,8 +17,8 @@ use crate::settings::{EnsembleSettings, Settings};
 /// Status of the process when the election port cannot be bound.
 // zk: ExitCode.UNABLE_TO_BIND_QUORUM_PORT
 pub(crate) const CANNOT_BIND: u8 = 14;
-/// Notifications that may wait between mesh and replica.
-const NOTIFICATIONS_MAX: usize = 100;
+/// Notifications that may wait between mesh and replica; the mesh keeps the newest of the others.
+const NOTIFICATIONS_MAX: usize = 1;
 /// Bytes that may wait for a learner; what it cannot take in time comes to it by a new synchronisation.
 const QUEUE_BYTES_MAX: usize = 512 << 20;
 
@@ -69,6 +69,7 @@ pub(crate) fn peer_start<D: Disk>(
 
 /// What both ends of quorum links obey.
 pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> Result<PortSettings, String> {
+    let tick = Duration::from_millis(u64::from(settings.session.tick_ms));
     Ok(PortSettings {
         listen: quorum_addresses(member)?,
         members: member.verifier.members().to_vec(),
@@ -79,6 +80,8 @@ pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> R
         // zk: BinaryInputArchive: jute.maxbuffer and the extra for what servers add to a client's request
         field_max: field_max(settings),
         queue_bytes_max: QUEUE_BYTES_MAX,
+        sync_time: tick.saturating_mul(member.init_limit),
+        tick,
     })
 }
 

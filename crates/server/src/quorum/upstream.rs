@@ -126,6 +126,7 @@ impl Dialing {
     async fn read(&self, mut socket: OwnedReadHalf) -> String {
         let mut stream = FromLeader::new(self.settings.field_max);
         let mut received = Received::new(self.state);
+        let mut told = Instant::now();
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let bytes = match socket.read(&mut buffer).await {
@@ -144,6 +145,12 @@ impl Dialing {
                     Ok(true) => {}
                     Ok(false) => return "the server ends".to_owned(),
                     Err(why) => return why,
+                }
+            }
+            if stream.is_in_snapshot() && told.elapsed() >= self.settings.tick {
+                told = Instant::now();
+                if !self.tell(Upstream::Receiving).await {
+                    return "the server ends".to_owned();
                 }
             }
         }

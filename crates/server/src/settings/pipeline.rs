@@ -6,6 +6,13 @@ use tree::acl::{self, AclSettings};
 use super::{Provider, Settings};
 
 impl Settings {
+    /// How many servers share the limit of outstanding requests.
+    // zk: LeaderZooKeeperServer.getGlobalOutstandingLimit, FollowerZooKeeperServer
+    fn other_voters(&self) -> usize {
+        let members = self.ensemble.as_ref().map_or(1, |member| member.verifier.voters().count());
+        if members > 2 { members - 1 } else { 1 }
+    }
+
     /// For the pipeline.
     #[must_use]
     pub fn pipeline(&self) -> to::PipelineSettings {
@@ -36,7 +43,7 @@ impl Settings {
                 max_bytes: bytes(self.throttle.large_request_max_bytes),
             },
             trace_mask_allowed: self.words.allows("stmk"),
-            global_outstanding_limit: self.throttle.global_outstanding_limit,
+            global_outstanding_limit: self.throttle.global_outstanding_limit / self.other_voters(),
             containers: to::ContainerSettings {
                 check_interval_ms: self.containers.interval_ms.unwrap_or(0),
                 max_per_minute: self.containers.max_per_minute,

@@ -40,6 +40,8 @@ pub(crate) struct Member {
     pub(crate) inbox: mpsc::Receiver<PeerMessage>,
     /// Taken from the inbox and not yet handled.
     pub(crate) waiting: Vec<PeerMessage>,
+    /// Since when it has no leader.
+    pub(crate) looking_since: Option<Millis>,
 }
 
 /// The thread's own things.
@@ -229,7 +231,9 @@ impl ReplicaThread {
         if records.is_empty() {
             return;
         }
-        self.shared.metrics.sync_processor_request_queued.add(u64::try_from(records.len()).unwrap_or(0));
+        let count = u64::try_from(records.len()).unwrap_or(0);
+        self.shared.metrics.sync_processor_request_queued.add(count);
+        self.count_proposals(count);
         self.tell_disk(DiskCommand::Append(Batch { records, queued: Instant::now() }));
     }
 
@@ -276,6 +280,7 @@ impl ReplicaThread {
 
     fn check(&mut self, report: CarryReport) {
         let metrics = &self.shared.metrics;
+        self.count_commits(report.applied);
         for (kind, watchers) in &report.fired {
             let summary = match kind {
                 EventKind::Created => &metrics.node_created_watch_count,
@@ -302,7 +307,8 @@ impl ReplicaThread {
         }
     }
 
-    fn note(&self, level: Level, what: &replica::Note) {
+    fn note(&mut self, level: Level, what: &replica::Note) {
+        self.time_elections(what);
         let metrics = &self.shared.metrics;
         if matches!(what, replica::Note::SessionExpired { .. }) {
             metrics.stale_sessions_expired.add(1);

@@ -159,7 +159,8 @@ impl Acceptor {
                 return;
             }
             let ending = reader::Ending::default();
-            let writer = writer::run(Arc::clone(&self.shared), items, write, ending.clone());
+            let writer =
+                writer::run(Arc::clone(&self.shared), items, write, self.settings.sync_time, ending.clone());
             tokio::spawn(writer);
             let (settings, out) = (Arc::clone(&self.settings), self.out.clone());
             tokio::spawn(async move {

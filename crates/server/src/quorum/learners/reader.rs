@@ -1,9 +1,11 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use zab::LinkId;
 use zab::stream::FromLearner;
 
@@ -21,12 +23,37 @@ pub(super) struct Ending(Arc<Inner>);
 struct Inner {
     why: Mutex<Option<String>>,
     bell: Notify,
+    /// When a snapshot or log was sent to its end, until the learner says something.
+    streamed: Mutex<Option<Instant>>,
+    streamed_bell: Notify,
 }
 
 impl Ending {
     pub(super) fn because(&self, why: String) {
         lock(&self.0.why).get_or_insert(why);
         self.0.bell.notify_one();
+    }
+
+    /// A snapshot or log was sent to its end: the learner is to acknowledge it.
+    pub(super) fn has_streamed(&self) {
+        lock(&self.0.streamed).replace(Instant::now());
+        self.0.streamed_bell.notify_one();
+    }
+
+    fn has_answered(&self) {
+        lock(&self.0.streamed).take();
+    }
+
+    /// Comes back when the learner has not acknowledged in time.
+    async fn unanswered(&self, within: Duration) {
+        loop {
+            let since = *lock(&self.0.streamed);
+            match since {
+                None => self.0.streamed_bell.notified().await,
+                Some(since) if since.elapsed() >= within => return,
+                Some(since) => tokio::time::sleep_until(since + within).await,
+            }
+        }
     }
 
     fn why(&self) -> Option<String> {
@@ -44,7 +71,8 @@ pub(super) async fn run(
     ending: Ending,
 ) {
     let read = tokio::select! {
-        why = read(&settings, link, &mut socket, &out) => why,
+        why = read(&settings, link, &mut socket, &out, &ending) => why,
+        () = ending.unanswered(settings.sync_time) => "it did not acknowledge the history in time".to_owned(),
         () = ending.0.bell.notified() => String::new(),
     };
     let why = ending.why().unwrap_or(read);
@@ -59,6 +87,7 @@ async fn read(
     link: LinkId,
     socket: &mut OwnedReadHalf,
     out: &mpsc::Sender<PeerMessage>,
+    ending: &Ending,
 ) -> String {
     let mut stream = FromLearner::new(settings.field_max);
     let mut buffer = vec![0; READ_BYTES];
@@ -68,6 +97,7 @@ async fn read(
             Ok(count) => buffer.get(..count).unwrap_or_default(),
             Err(error) => return format!("the connection broke: {error}"),
         };
+        ending.has_answered();
         stream.feed(bytes);
         loop {
             match stream.next() {

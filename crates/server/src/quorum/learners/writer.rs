@@ -31,16 +31,37 @@ const SLICE_ITEMS_MAX: usize = 4096;
 pub(super) async fn run(
     shared: Arc<Shared>,
     mut items: LinkItems,
-    mut socket: OwnedWriteHalf,
+    socket: OwnedWriteHalf,
+    within: Duration,
     ending: Ending,
 ) {
-    let why = send_all(&shared, &mut items, &mut socket).await;
+    let mut socket = Timed { socket, within };
+    let why = send_all(&shared, &mut items, &mut socket, &ending).await;
     ending.because(why);
     // The reader sees the end of the other half.
-    let _ = socket.shutdown().await;
+    let _ = socket.socket.shutdown().await;
 }
 
-async fn send_all(shared: &Arc<Shared>, items: &mut LinkItems, socket: &mut OwnedWriteHalf) -> String {
+/// A learner that takes nothing for so long is gone.
+struct Timed {
+    socket: OwnedWriteHalf,
+    within: Duration,
+}
+
+impl Timed {
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        tokio::time::timeout(self.within, self.socket.write_all(bytes))
+            .await
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "it does not take what is sent")))
+    }
+}
+
+async fn send_all(
+    shared: &Arc<Shared>,
+    items: &mut LinkItems,
+    socket: &mut Timed,
+    ending: &Ending,
+) -> String {
     let mut burst = Vec::new();
     loop {
         let mut next = match items.next().await {
@@ -58,11 +79,11 @@ async fn send_all(shared: &Arc<Shared>, items: &mut LinkItems, socket: &mut Owne
                     if next.is_some() { Ok(()) } else { flush(socket, &mut burst).await }
                 }
                 Item::Snapshot(view) => match flush(socket, &mut burst).await {
-                    Ok(()) => relay(socket, |parts| snapshot(shared, *view, &parts)).await,
+                    Ok(()) => relay(socket, ending, |parts| snapshot(shared, *view, &parts)).await,
                     Err(error) => Err(error),
                 },
                 Item::Log { after, up_to } => match flush(socket, &mut burst).await {
-                    Ok(()) => relay(socket, |parts| log(shared, after, up_to, &parts)).await,
+                    Ok(()) => relay(socket, ending, |parts| log(shared, after, up_to, &parts)).await,
                     Err(error) => Err(error),
                 },
                 Item::Close(why) => {
@@ -78,7 +99,7 @@ async fn send_all(shared: &Arc<Shared>, items: &mut LinkItems, socket: &mut Owne
     }
 }
 
-async fn flush(socket: &mut OwnedWriteHalf, burst: &mut Vec<u8>) -> io::Result<()> {
+async fn flush(socket: &mut Timed, burst: &mut Vec<u8>) -> io::Result<()> {
     if !burst.is_empty() {
         socket.write_all(burst).await?;
         burst.clear();
@@ -89,14 +110,20 @@ async fn flush(socket: &mut OwnedWriteHalf, burst: &mut Vec<u8>) -> io::Result<(
 type Parts = mpsc::Sender<io::Result<Bytes>>;
 
 /// Sends what a thread of its own produces.
-async fn relay(socket: &mut OwnedWriteHalf, produce: impl FnOnce(Parts) -> Producer) -> io::Result<()> {
+async fn relay(
+    socket: &mut Timed,
+    ending: &Ending,
+    produce: impl FnOnce(Parts) -> Producer,
+) -> io::Result<()> {
     let (sender, mut parts) = mpsc::channel(PARTS_MAX);
     let producer = produce(sender);
     let thread = tokio::task::spawn_blocking(producer);
     while let Some(part) = parts.recv().await {
         socket.write_all(&part?).await?;
     }
-    thread.await.map_err(io::Error::other)
+    thread.await.map_err(io::Error::other)?;
+    ending.has_streamed();
+    Ok(())
 }
 
 type Producer = Box<dyn FnOnce() + Send>;

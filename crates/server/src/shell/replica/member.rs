@@ -7,7 +7,7 @@ use jute::SessionId;
 use pipeline::event::Event as ServerEvent;
 use pipeline::outbox::CloseReason;
 use pipeline::time::Millis;
-use replica::{Event, PeerEffect};
+use replica::{Event, Mode, Note, PeerEffect};
 use tree::snapshot::View;
 use tree::{State, Watches};
 use zab::learner::Upstream;
@@ -71,6 +71,43 @@ impl ReplicaThread {
             if let Some(event) = member.peers.event_of(message) {
                 self.replica.step(now, event, state, &mut self.effects);
             }
+        }
+    }
+
+    // zk: ServerMetrics.ELECTION_TIME, LOOKING_COUNT
+    pub(super) fn time_elections(&mut self, note: &Note) {
+        let Some(member) = &mut self.member else { return };
+        let metrics = &self.shared.metrics;
+        if matches!(note, Note::Abdicated { .. } | Note::LeftLeader { .. }) {
+            metrics.looking_count.add(1);
+            member.looking_since.get_or_insert(clock::monotonic());
+        }
+        if matches!(note, Note::Elected { .. })
+            && let Some(since) = member.looking_since.take()
+        {
+            metrics.election_time.add(clock::monotonic().since(since));
+        }
+    }
+
+    /// What goes into the log of a member was proposed, by it or to it.
+    pub(super) fn count_proposals(&self, count: u64) {
+        match self.shared.mode() {
+            Some(Mode::Leader) => self.shared.metrics.proposal_count.add(count),
+            Some(Mode::Follower | Mode::Observer) | None => {
+                self.shared.metrics.learner_proposal_received_count.add(count);
+            }
+            Some(Mode::Standalone) => {}
+        }
+    }
+
+    /// What is applied was committed.
+    pub(super) fn count_commits(&self, count: u64) {
+        match self.shared.mode() {
+            Some(Mode::Leader) => self.shared.metrics.commit_count.add(count),
+            Some(Mode::Follower | Mode::Observer) | None => {
+                self.shared.metrics.learner_commit_received_count.add(count);
+            }
+            Some(Mode::Standalone) => {}
         }
     }
 
@@ -151,7 +188,16 @@ impl ReplicaThread {
         }
     }
 
-    fn replace_state(&self, state: State) {
+    /// The membership node is each server's own while reconfiguration is off.
+    // zk: Learner.syncWithLeader, ZKDatabase.initConfigInZKDatabase
+    fn replace_state(&self, mut state: State) {
+        if let Some(member) = &self.shared.settings.ensemble {
+            state.set_config(
+                member.verifier.to_string().as_bytes(),
+                jute::Zxid(member.verifier.version),
+                clock::wall_ms(),
+            );
+        }
         let old = std::mem::replace(&mut *self.shared.write_state(), state);
         // A large tree takes a while to drop.
         drop(std::thread::Builder::new().name("old state".to_owned()).spawn(move || drop(old)));
