@@ -151,7 +151,7 @@ impl ReplicaThread {
                 let _held = self.shared.write_state();
                 self.shared.mode.set(Some(mode));
                 self.shared.serving_since.store(clock::monotonic().0, Relaxed);
-                tracing::info!(?mode, "clients are served");
+                tracing::debug!(?mode, "clients are served");
             }
             PeerEffect::StopServing => self.stop_serving(),
             PeerEffect::Notify { .. }
