@@ -78,7 +78,9 @@ impl Following {
             step.want(PeerEffect::StopServing);
         }
         step.want(PeerEffect::HangUp { attempt: self.attempt });
-        Settling::new(self.learner.into_pending().into())
+        let vain_joins = if self.forwarder.is_some() { 0 } else { step.member.vain_joins.saturating_add(1) };
+        step.member.vain_joins = vain_joins;
+        Settling::new(self.learner.into_pending().into()).after_vain_joins(vain_joins, step.now)
     }
 
     /// Clients and timers.

@@ -90,6 +90,7 @@ impl Peer {
             ids: SessionIds::new(id_byte, seed.monotonic_ms),
             clock: WallClock::new(now, seed.wall_ms),
             attempts: 0,
+            vain_joins: 0,
             is_stopping: false,
             settings,
             peer,
@@ -121,8 +122,9 @@ impl Peer {
         let of_phase = match &self.phase {
             Phase::Leading(leading) => leading.next_deadline(),
             Phase::Following(following) => following.next_deadline(),
+            Phase::Settling(settling) => settling.next_deadline(&self.member),
             Phase::Stopped => return None,
-            Phase::Looking | Phase::Settling(_) => None,
+            Phase::Looking => None,
         };
         let of_election = self.member.election.next_deadline().map(Millis);
         of_phase.into_iter().chain(of_election).min()

@@ -25,6 +25,8 @@ pub(super) struct Member {
     pub(super) clock: WallClock,
     /// Attempts to learn so far.
     pub(super) attempts: u64,
+    /// How many of them in a row ended before a client could be served.
+    pub(super) vain_joins: u32,
     pub(super) is_stopping: bool,
 }
 
