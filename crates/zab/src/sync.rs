@@ -111,8 +111,10 @@ fn from_log(peer: Zxid, joint: Zxid, probe: &LogProbe) -> Plan {
     if probe.is_over || !goes_on || probe.last < joint {
         return Plan::Snapshot;
     }
-    let Some(common) = probe.floor.and_then(|floor| common(peer, floor)) else { return Plan::Snapshot };
-    Plan::Transactions { cut: common.cut, log: Some((common.end, joint)), after: joint }
+    let Some(floor) = probe.floor else { return Plan::Snapshot };
+    let Some(Common { cut, .. }) = common(peer, floor) else { return Plan::Snapshot };
+    // From the floor, which the log holds: a zxid with counter 0 that the learner ends with is no record in it.
+    Plan::Transactions { cut, log: Some((floor, joint)), after: joint }
 }
 
 /// The beginning that two histories are known to share.
