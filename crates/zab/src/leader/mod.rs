@@ -140,7 +140,8 @@ impl Leader {
                 self.on_ack_epoch(now_ms, link, last, current_epoch, out);
             }
             (Stage::Syncing { .. }, Packet::Ack(zxid)) => self.on_ack_while_syncing(link, zxid, now_ms, out),
-            (Stage::Synced, Packet::Ack(zxid)) if zxid == self.first() => {}
+            // zk: ZOOKEEPER-4685: those for the history that it was sent may come behind that of NEWLEADER too
+            (Stage::Synced, Packet::Ack(zxid)) if zxid == self.first() || zxid <= self.end => {}
             (Stage::Serving, packet) => self.on_packet_while_serving(link, packet, out),
             (
                 Stage::Connected

@@ -134,6 +134,7 @@ impl Leader {
         out: &mut Vec<LeaderAction>,
     ) {
         let (first, last_proposed, end) = (self.first(), self.last_proposed, self.end);
+        let heard_until_tick = self.tick() + u64::from(self.settings.sync_limit);
         let Some(found) = self.links.get_mut(&link) else { return };
         let (Stage::Syncing { early }, Some(who)) = (found.stage, found.who) else { return };
         // zk: ZOOKEEPER-4685: up to 3.9.1 two threads of a follower write acknowledgements, also for the history that it was
@@ -150,6 +151,8 @@ impl Leader {
         }
         found.stage = Stage::Synced;
         found.until_ms = None;
+        // A long history takes longer than a link has from its beginning.
+        found.heard_until_tick = found.heard_until_tick.max(heard_until_tick);
         found.acked = early.unwrap_or(first);
         found.lag = Lag::default();
         out.push(LeaderAction::Note(LeaderNote::Synchronised { server: who.server }));
