@@ -52,7 +52,8 @@ impl Following {
         let start = LearnerStart {
             accepted_epoch: member.history.accepted_epoch,
             current_epoch: member.history.current_epoch(),
-            last: member.history.last_logged,
+            // zk: QuorumPeer.getLastLoggedZxid: -1, which leaders do not count, for a history that is not known to be whole
+            last: member.history.vote(),
         };
         let attempt = Attempt(member.attempts);
         let mut actions = Vec::new();

@@ -18,6 +18,9 @@ impl Learner {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all other packets have no place here")]
     pub(super) fn on_sync_packet(&mut self, packet: Packet, out: &mut Vec<LearnerAction>) {
         match packet {
+            Packet::Diff(_) if self.history.last() == Zxid::NONE => {
+                self.unexpected("DIFF to a server without a history", out);
+            }
             Packet::Diff(zxid) => {
                 self.begin_sync(SyncMode::Diff, zxid, out);
                 self.phase = Phase::Synchronising(None);
