@@ -84,11 +84,17 @@ pub(crate) fn recover<D: Disk>(disk: D, settings: &Settings) -> Result<Recovery<
     let state_settings = state_settings(settings);
     let is_member = settings.ensemble.is_some();
     match store.load()? {
-        Load::Snapshots | Load::LogsOnly if is_member => {
-            match recovery::from_disk(store.clone(), state_settings, &settings.data) {
-                Err(error) if error.is_damage => give_up(store, state_settings, &error.why),
-                recovered => recovered,
+        load @ (Load::Snapshots | Load::LogsOnly) if is_member => {
+            let mut recovered = match recovery::from_disk(store.clone(), state_settings, &settings.data) {
+                Err(error) if error.is_damage => return give_up(store, state_settings, &error.why),
+                recovered => recovered?,
+            };
+            if matches!(load, Load::LogsOnly) {
+                // zk: Learner.syncWithLeader: such a follower writes a snapshot even when the leader sends a mere difference
+                // diverges(logs-only-snapshot): the leader too, and before the election
+                snapshot_at_once(&store, &mut recovered.state, TrailerSettings::new(&settings.data))?;
             }
+            Ok(recovered)
         }
         Load::Snapshots | Load::LogsOnly => recovery::from_disk(store, state_settings, &settings.data),
         Load::Fresh => fresh(store, state_settings, &settings.data),

@@ -37,3 +37,23 @@ fn when_the_leader_ends_the_others_elect_and_it_comes_back_as_a_follower() {
     assert!(client.get("/before", false).0 == 0 && client.get("/between", false).0 == 0);
     members.converge();
 }
+
+#[test]
+fn members_with_logs_alone_have_snapshots_again_after_the_start() {
+    let mut members = Members::start(3);
+    let leader = members.leader();
+    assert_eq!(members.client(leader).create("/kept", b"1", 0), 0);
+    members.converge();
+    for index in 0..3 {
+        members.stop(index);
+        for snapshot in members.snapshots(index) {
+            std::fs::remove_file(snapshot).unwrap();
+        }
+    }
+    for index in 0..3 {
+        members.launch(index);
+        assert_eq!(members.snapshots(index).len(), 1);
+    }
+    members.leader();
+    assert_eq!(members.client(0).get("/kept", false), (0, b"1".to_vec()));
+}

@@ -41,7 +41,7 @@ impl Members {
     fn settings(&self, index: usize, data: PathBuf) -> Settings {
         let mut text = format!(
             "tickTime=200\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\n\
-             preAllocSize=64\n4lw.commands.whitelist=*\n",
+             preAllocSize=64\n4lw.commands.whitelist=*\nsnapshot.trust.empty=true\n",
             data.display()
         );
         for (index, address) in self.addresses.iter().enumerate() {
@@ -54,6 +54,13 @@ impl Members {
 
     pub(crate) fn get(&self, index: usize) -> &Handle {
         self.running[index].as_ref().unwrap()
+    }
+
+    /// Its snapshot files.
+    pub(crate) fn snapshots(&self, index: usize) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.dirs[index].path().join("data/version-2")).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        paths.filter(|path| path.to_string_lossy().contains("snapshot.")).collect()
     }
 
     pub(crate) fn stop(&mut self, index: usize) {
