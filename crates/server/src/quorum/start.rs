@@ -92,16 +92,23 @@ fn field_max(settings: &Settings) -> usize {
 
 /// Where the quorum port listens: names are resolved when it opens for the first time.
 fn quorum_addresses(member: &EnsembleSettings) -> Result<Vec<SocketAddr>, String> {
-    let mut found = Vec::new();
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
     for PeerAddress { host, quorum_port, .. } in &member.own.addresses {
         if member.listens_on_all {
             found.push(SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), *quorum_port));
             continue;
         }
-        let resolved = (host.as_str(), *quorum_port)
-            .to_socket_addrs()
-            .map_err(|error| format!("the own quorum address {host}:{quorum_port}: {error}"))?;
-        found.extend(resolved.take(1));
+        match (host.as_str(), *quorum_port).to_socket_addrs() {
+            Ok(resolved) => found.extend(resolved.take(1)),
+            // zk: Leader.createServerSocket: the others will do
+            Err(error) => failures.push(format!("the own quorum address {host}:{quorum_port}: {error}")),
+        }
+    }
+    if found.is_empty() {
+        return Err(failures.join("; "));
+    }
+    for why in failures {
+        tracing::error!("{why}; no learner will come that way");
     }
     found.dedup();
     Ok(found)

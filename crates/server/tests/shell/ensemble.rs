@@ -57,3 +57,13 @@ fn members_with_logs_alone_have_snapshots_again_after_the_start() {
     members.leader();
     assert_eq!(members.client(0).get("/kept", false), (0, b"1".to_vec()));
 }
+
+#[test]
+fn own_addresses_that_cannot_be_used_do_not_matter_when_another_can() {
+    // A label that no name has, and an address that no machine has.
+    let unusable = "l0123456789012345678901234567890123456789012345678901234567890123456789.invalid:2888:3888|192.0.2.1:2888:3888|";
+    let members = Members::start_with(3, unusable);
+    let leader = members.leader();
+    assert_eq!(members.client(leader).create("/written", b"1", 0), 0);
+    members.converge();
+}

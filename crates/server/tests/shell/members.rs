@@ -3,26 +3,41 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rookeeper_server::settings::Raw;
 use rookeeper_server::{ConfigSource, Handle, Settings};
 
 use crate::common::{Client, Dir, until, word};
 
+/// How many there were in this process, each of fewer members than this.
+static ENSEMBLES: AtomicU8 = AtomicU8::new(0);
+const ENSEMBLE_MAX: u8 = 10;
+
 /// The members, some of which run.
 pub(crate) struct Members {
     dirs: Vec<Dir>,
     addresses: Vec<Ipv4Addr>,
     running: Vec<Option<Handle>>,
+    more_addresses: &'static str,
 }
 
 impl Members {
     pub(crate) fn start(count: u8) -> Self {
+        Self::start_with(count, "")
+    }
+
+    /// Each with more addresses in its server line, as `HOST:PORT:PORT|`.
+    pub(crate) fn start_with(count: u8, more_addresses: &'static str) -> Self {
+        // Tests run side by side, in this process and in others.
+        let first = ENSEMBLES.fetch_add(1, Ordering::Relaxed) * ENSEMBLE_MAX + ENSEMBLE_MAX;
+        assert!(count < ENSEMBLE_MAX && first < u8::MAX - ENSEMBLE_MAX);
         let [high, low] = u16::try_from(std::process::id() & 0xffff).unwrap().to_be_bytes();
-        let mut members = Self { dirs: Vec::new(), addresses: Vec::new(), running: Vec::new() };
+        let mut members =
+            Self { dirs: Vec::new(), addresses: Vec::new(), running: Vec::new(), more_addresses };
         for id in 1..=count {
             members.dirs.push(Dir::new());
-            members.addresses.push(Ipv4Addr::new(127, 100 + id, high, low));
+            members.addresses.push(Ipv4Addr::new(127, first + id, high, low));
             members.running.push(None);
         }
         (0..usize::from(count)).for_each(|index| members.launch(index));
@@ -41,11 +56,11 @@ impl Members {
     fn settings(&self, index: usize, data: PathBuf) -> Settings {
         let mut text = format!(
             "tickTime=200\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\n\
-             preAllocSize=64\n4lw.commands.whitelist=*\nsnapshot.trust.empty=true\n",
+             preAllocSize=64\n4lw.commands.whitelist=*\nsnapshot.trust.empty=true\nmultiAddress.enabled=true\n",
             data.display()
         );
         for (index, address) in self.addresses.iter().enumerate() {
-            text += &format!("server.{}={address}:2888:3888\n", index + 1);
+            text += &format!("server.{}={}{address}:2888:3888\n", index + 1, self.more_addresses);
         }
         let path = self.dirs[index].path().join("zoo.cfg");
         std::fs::write(&path, text).unwrap();

@@ -108,14 +108,14 @@ struct Acceptor {
 }
 
 impl Acceptor {
+    /// Each address for itself: one that cannot be bound must not keep learners from the others.
     async fn run(self) {
-        let mut tasks = Vec::new();
-        for address in self.settings.listen.clone() {
-            let listener = self.bind(address).await;
+        let this = &self;
+        let accepting = this.settings.listen.iter().map(|&address| async move {
+            let listener = this.bind(address).await;
             tracing::info!(%address, "waiting for learners");
-            tasks.push(listener);
-        }
-        let accepting = tasks.into_iter().map(|listener| self.accept(listener));
+            this.accept(listener).await;
+        });
         join_all(accepting).await;
     }
 
