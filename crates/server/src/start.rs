@@ -166,6 +166,7 @@ fn share<D: Disk>(
         client_port: address.map(|address| address.port()),
         dirs: Dirs { snapshots: store.snapshot_dir().to_owned(), logs: store.log_dir().to_owned() },
         is_purging: AtomicBool::new(false),
+        changing_history: Mutex::new(()),
         state: RwLock::new(state),
         metrics,
         inbox,

@@ -51,6 +51,14 @@ impl Settings {
             warnings: Vec::new(),
             notes: Vec::new(),
         };
+        if settings.ensemble.is_some()
+            && settings.digest_on_mismatch == DigestMismatch::Resync
+            && let Some(given) = values.property("zookeeper.digest.onMismatch")
+        {
+            let what =
+                "digest.onMismatch=resync: not offered in an ensemble yet; alarm and halt are".to_owned();
+            return Err(SettingsError::Later { at: given.origin.to_string(), what });
+        }
         metrics_provider(&values)?;
         without_difference(&values);
         let (warnings, read) = values.finish();

@@ -100,6 +100,8 @@ pub(crate) struct Shared {
     /// `version-2` directories of snapshots and of logs.
     pub(crate) dirs: Dirs,
     pub(crate) is_purging: AtomicBool,
+    /// Held by whoever removes files of the history: a purge, or the disk thread when it cuts or replaces.
+    pub(crate) changing_history: Mutex<()>,
 }
 
 /// Where the files are.

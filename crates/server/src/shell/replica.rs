@@ -29,8 +29,9 @@ use crate::settings::DigestMismatch;
 const BATCH_MAX: usize = 1024;
 /// Transactions that one hold of the state for writing applies at most.
 const APPLY_MAX: usize = 256;
-/// Batches that may wait for the disk thread; it takes all of them at once.
-pub(crate) const DISK_QUEUE_MAX: usize = 64;
+/// Batches that may wait for the disk thread; it takes all of them at once. A sync of some seconds must not silence a member
+/// towards its peers; what waits is bounded by the requests that are let in.
+pub(crate) const DISK_QUEUE_MAX: usize = 16 * 1024;
 /// A wait that took so much longer than it should was a pause of the process.
 const PAUSE_MS: u64 = 1000;
 
@@ -206,7 +207,10 @@ impl ReplicaThread {
             match effect {
                 Effect::Append { record } => records.push(record),
                 Effect::Note { level, what } => self.note(level, &what),
-                Effect::Halt { why } => self.shared.alarm.raise(UNEXPECTED, why.to_string()),
+                Effect::Halt { why } => {
+                    // A peer that finds itself wrong says nothing more.
+                    return self.shared.alarm.raise(UNEXPECTED, why.to_string());
+                }
                 Effect::Stopped => self.is_stopped = true,
                 Effect::Peer(PeerEffect::ApplyFuzzy { .. } | PeerEffect::SetLastProcessed { .. })
                 | Effect::Apply { .. }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use storage::{Disk, SnapshotFile, StorageError, Store};
 use tree::snapshot::View;
 
-use super::Shared;
+use super::{Shared, lock};
 use crate::data::{self, TrailerSettings};
 
 /// How long one slice may hold the state.
@@ -107,11 +107,12 @@ fn take<D: Disk>(shared: &Shared, store: &Store<D>) -> Result<Option<SnapshotFil
 fn begin(shared: &Shared) -> Option<View> {
     loop {
         let mut state = shared.write_state();
+        // The mode changes under this lock: what a role that ends applies is not known to be committed.
+        if shared.mode().is_none() || shared.alarm.failure().is_some() {
+            return None;
+        }
         if state.last_processed_zxid() <= shared.durable.get() {
             return Some(View::begin(&mut state));
-        }
-        if !shared.is_serving() || shared.alarm.failure().is_some() {
-            return None;
         }
         drop(state);
         std::thread::sleep(LOG_BEHIND_WAIT);
@@ -121,9 +122,10 @@ fn begin(shared: &Shared) -> Option<View> {
 /// Removes what newer snapshots make needless.
 // zk: DatadirCleanupManager.PurgeTask
 pub(crate) fn purge<D: Disk>(shared: &Shared, store: &Store<D>) {
-    if shared.is_purging.swap(true, Relaxed) {
+    if shared.mode().is_none() || shared.is_purging.swap(true, Relaxed) {
         return;
     }
+    let held = lock(&shared.changing_history);
     let retain = usize::try_from(shared.settings.data.purge_retain).unwrap_or(usize::MAX);
     match store.purge(retain) {
         Ok(purged) => {
@@ -134,5 +136,6 @@ pub(crate) fn purge<D: Disk>(shared: &Shared, store: &Store<D>) {
         }
         Err(error) => tracing::error!("purge stopped: {error}"),
     }
+    drop(held);
     shared.is_purging.store(false, Relaxed);
 }

@@ -31,6 +31,8 @@ pub(crate) use queue::{Item, LinkQueue};
 
 /// Links that may stand at once, identified or not.
 const LINKS_MAX: usize = 1024;
+/// Pause before the port is bound again for the first time; it doubles up to [`BIND_RETRY_EVERY`].
+const BIND_RETRY_FIRST: Duration = Duration::from_millis(10);
 /// Pause before the port is bound again.
 const BIND_RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Pause when no connection can be accepted.
@@ -108,27 +110,32 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    /// Each address for itself: one that cannot be bound must not keep learners from the others.
     async fn run(self) {
-        let this = &self;
-        let accepting = this.settings.listen.iter().map(|&address| async move {
-            let listener = this.bind(address).await;
-            tracing::info!(%address, "waiting for learners");
-            this.accept(listener).await;
-        });
-        join_all(accepting).await;
+        join_all(self.settings.listen.iter().map(|address| self.serve(*address))).await;
     }
 
-    /// Tries until it works: another process may still hold the port.
+    /// One address; that it cannot be bound keeps no other from being served.
+    async fn serve(&self, address: SocketAddr) {
+        let listener = self.bind(address).await;
+        tracing::info!(%address, "waiting for learners");
+        self.accept(listener).await;
+    }
+
+    /// Tries until it works: another process may hold the port, or for a moment our own listener of before.
     async fn bind(&self, address: SocketAddr) -> TcpListener {
+        let mut pause = BIND_RETRY_FIRST;
         loop {
             match bind(address) {
                 Ok(listener) => return listener,
+                Err(error) if pause < BIND_RETRY_EVERY => {
+                    tracing::debug!(%address, "the quorum port cannot be bound yet: {error}");
+                }
                 Err(error) => {
-                    tracing::error!(%address, "the quorum port cannot be bound: {error}; tried again")
+                    tracing::error!(%address, "the quorum port cannot be bound: {error}; tried again");
                 }
             }
-            tokio::time::sleep(BIND_RETRY_EVERY).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(BIND_RETRY_EVERY);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The commands of the disk thread that only a member of an ensemble gives: epochs, and histories cut, replaced, given up.
 
+use std::sync::Arc;
+
 use jute::Zxid;
 use replica::Event;
 use storage::{Disk, StorageError, epochs};
@@ -7,6 +9,7 @@ use tree::State;
 use tree::snapshot::View;
 
 use super::super::alarm::LOG_FAILED;
+use super::super::lock;
 use super::super::snapshots::SLICE_ITEMS;
 use super::{DiskAnswer, DiskCommand, DiskThread};
 use crate::data::{self, TrailerSettings};
@@ -51,6 +54,8 @@ impl<D: Disk> DiskThread<D> {
     /// Everything that was appended is synced: batches before this command are written.
     fn truncate(&mut self, zxid: Zxid) -> Result<DiskAnswer, String> {
         self.snapshots.wait();
+        let shared = Arc::clone(&self.shared);
+        let _held = lock(&shared.changing_history);
         match self.store.truncate(zxid) {
             Ok(_) => {}
             Err(error @ StorageError::CannotTruncate { .. }) => {
@@ -79,6 +84,8 @@ impl<D: Disk> DiskThread<D> {
                 slice.map_err(|_| "the state was replaced while its snapshot was written".to_owned())?;
             items.iter().try_for_each(|item| replacement.push(item)).map_err(failed)?;
         }
+        let shared = Arc::clone(&self.shared);
+        let _held = lock(&shared.changing_history);
         let trailers = data::trailers_of(&view, TrailerSettings::new(&self.shared.settings.data));
         let file = replacement.finish(trailers).map_err(failed)?;
         tracing::info!(%zxid, bytes = file.len, "the leader's snapshot is durable");
@@ -88,6 +95,8 @@ impl<D: Disk> DiskThread<D> {
 
     fn give_up(&mut self, why: &str) -> Result<DiskAnswer, String> {
         self.snapshots.wait();
+        let shared = Arc::clone(&self.shared);
+        let _held = lock(&shared.changing_history);
         let moved =
             self.store.set_aside().map_err(|error| format!("the history could not be set aside: {error}"))?;
         tracing::warn!(

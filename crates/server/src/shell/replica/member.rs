@@ -136,8 +136,12 @@ impl ReplicaThread {
             PeerEffect::WriteCurrentEpoch { epoch } => self.tell_disk(DiskCommand::CurrentEpoch(epoch)),
             PeerEffect::Truncate { zxid } => self.tell_disk(DiskCommand::Truncate(zxid)),
             PeerEffect::GiveUpHistory { why } => self.tell_disk(DiskCommand::GiveUpHistory(why)),
-            PeerEffect::InstallSnapshot { .. } => {
+            PeerEffect::InstallSnapshot { zxid } => {
                 let view = View::begin(&mut self.shared.write_state());
+                if view.zxid() != zxid {
+                    let why = format!("the state to be made durable is at {}, not at {zxid}", view.zxid());
+                    return self.shared.alarm.raise(UNEXPECTED, why);
+                }
                 self.tell_disk(DiskCommand::InstallSnapshot(Box::new(view)));
             }
             PeerEffect::AdoptSnapshot { attempt, .. } => {
@@ -190,7 +194,8 @@ impl ReplicaThread {
 
     /// The membership node is each server's own while reconfiguration is off.
     // zk: Learner.syncWithLeader, ZKDatabase.initConfigInZKDatabase
-    fn replace_state(&self, mut state: State) {
+    fn replace_state(&mut self, mut state: State) {
+        self.has_mismatched = false;
         if let Some(member) = &self.shared.settings.ensemble {
             state.set_config(
                 member.verifier.to_string().as_bytes(),
