@@ -57,6 +57,8 @@ pub struct Learner {
     backlog_bytes: usize,
     held_bytes_max: usize,
     /// Text of the membership from NEWLEADER.
+    /// The end of the leader's history that DIFF names; the transactions behind it are to lead there.
+    diff_end: Zxid,
     config: Option<String>,
     /// When the leader was last heard, or when we last came back from waiting for our own disk.
     heard_ms: u64,
@@ -144,6 +146,7 @@ impl Learner {
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             held_bytes_max: HELD_BYTES_MAX,
+            diff_end: Zxid::ZERO,
             config: None,
             heard_ms: now_ms,
             settings,

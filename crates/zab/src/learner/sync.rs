@@ -23,6 +23,7 @@ impl Learner {
             }
             Packet::Diff(zxid) => {
                 self.begin_sync(SyncMode::Diff, zxid, out);
+                self.diff_end = zxid;
                 self.phase = Phase::Synchronising(None);
             }
             Packet::Trunc(zxid) if zxid < Zxid::ZERO || zxid > self.history.last() => {
@@ -195,6 +196,11 @@ impl Learner {
         let Phase::Synchronising(adoption) = &mut self.phase else {
             return self.unexpected("a second NEWLEADER", out);
         };
+        let is_short = self.diff_end.counter() > 0 && self.history.last() < self.diff_end;
+        if is_short {
+            let why = Departure::Gap { before: self.history.last(), came: self.diff_end };
+            return self.leave(why, out);
+        }
         self.config = config;
         match adoption.take() {
             Some(adoption) => {
