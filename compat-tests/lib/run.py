@@ -40,6 +40,8 @@ def main():
     if full:
         report.check("kazoo's own tests", suite, "kazoo-suite", command)
         report.check("Apache's own tests", suite, "java-suite", command)
+        if os.environ.get("ENSEMBLES") == "1":
+            report.check("Apache's own tests of ensembles", suite, "java-suite", "--quorum", command)
     sys.exit(report.end())
 
 
@@ -58,8 +60,8 @@ def measured(tool, kind, command, reference, amounts):
         remove(folder)
 
 
-def suite(script, command):
-    done = subprocess.run([str(COMPAT / "scripts" / script), command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def suite(script, *arguments):
+    done = subprocess.run([str(COMPAT / "scripts" / script), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print("".join(f"  {line}\n" for line in done.stdout.splitlines()), end="")
     if "1 skipped" in done.stdout and "0 passed, 0 failed" in done.stdout:
         raise Skip(done.stdout.strip().splitlines()[0])
