@@ -48,7 +48,7 @@ pub struct SimulatedFile {
 
 #[derive(Debug, Clone, Default)]
 struct Machine {
-    inodes: BTreeMap<u64, Inode>,
+    inodes: BTreeMap<u64, Arc<Inode>>,
     names: Namespace,
     next_inode: u64,
     boot: u64,
@@ -90,7 +90,9 @@ impl SimulatedDisk {
         let mut machine = self.lock();
         let mut random = Random(seed);
         let Machine { inodes, names, .. } = &mut *machine;
-        inodes.values_mut().for_each(|inode| inode.crash(&mut random));
+        for inode in inodes.values_mut().filter(|inode| inode.is_unsynced()) {
+            Arc::make_mut(inode).crash(&mut random);
+        }
         names.crash(&mut random);
         machine.restart();
     }
@@ -124,7 +126,7 @@ impl SimulatedDisk {
         let mut inode = Inode::default();
         inode.write(0, content);
         inode.sync();
-        machine.inodes.insert(id, inode);
+        machine.inodes.insert(id, Arc::new(inode));
         machine.names.put_durably(path, id);
         Ok(())
     }
@@ -163,7 +165,7 @@ impl Disk for SimulatedDisk {
                 Err(_) => {
                     machine.next_inode += 1;
                     let id = machine.next_inode;
-                    machine.inodes.insert(id, Inode::default());
+                    machine.inodes.insert(id, Arc::default());
                     machine.names.link(path, id);
                     id
                 }
@@ -221,9 +223,9 @@ impl Disk for SimulatedDisk {
 
 impl DiskFile for SimulatedFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let mut machine = self.disk.lock();
+        let machine = self.disk.lock();
         machine.check_handle(self.boot)?;
-        Ok(machine.inode(self.inode)?.read(offset, buf))
+        Ok(machine.inode_below(self.inode)?.read(offset, buf))
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -242,9 +244,9 @@ impl DiskFile for SimulatedFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        let mut machine = self.disk.lock();
+        let machine = self.disk.lock();
         machine.check_handle(self.boot)?;
-        Ok(machine.inode(self.inode)?.len())
+        Ok(machine.inode_below(self.inode)?.len())
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
@@ -277,6 +279,9 @@ impl Machine {
         self.boot += 1;
         self.is_cut = false;
         self.faults.clear();
+        // No process has a file open that has no name.
+        let named = self.names.inodes();
+        self.inodes.retain(|id, _| named.contains(id));
     }
 
     fn count_operation(&mut self) -> io::Result<Option<Fault>> {
@@ -296,7 +301,11 @@ impl Machine {
     }
 
     fn inode(&mut self, id: u64) -> io::Result<&mut Inode> {
-        self.inodes.get_mut(&id).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.inodes.get_mut(&id).map(Arc::make_mut).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn inode_below(&self, id: u64) -> io::Result<&Inode> {
+        self.inodes.get(&id).map(Arc::as_ref).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

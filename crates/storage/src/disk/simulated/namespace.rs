@@ -96,6 +96,15 @@ impl Namespace {
         self.cache = self.medium.clone();
     }
 
+    /// The files that a name leads to, or may after a crash.
+    pub(super) fn inodes(&self) -> BTreeSet<u64> {
+        let pending = self.pending.iter().filter_map(|(_, change)| match change {
+            Change::Link(_, id) | Change::Rename(_, _, id) => Some(*id),
+            Change::Unlink(_) | Change::Directory(_) => None,
+        });
+        self.cache.files.values().chain(self.medium.files.values()).copied().chain(pending).collect()
+    }
+
     pub(super) fn put_durably(&mut self, path: &Path, id: u64) {
         for entries in [&mut self.cache, &mut self.medium] {
             entries.directories.extend(path.ancestors().skip(1).map(key));

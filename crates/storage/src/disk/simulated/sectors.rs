@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Random;
 
@@ -14,12 +15,14 @@ pub(super) struct Inode {
     cache: Content,
     medium: Content,
     dirty: BTreeSet<u64>,
+    /// A sync failed: what it should have written is in the cache alone.
+    has_lost: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Content {
-    /// Missing sectors are zero.
-    sectors: BTreeMap<u64, Sector>,
+    /// Missing sectors are zero. Cache and medium share those that are the same.
+    sectors: BTreeMap<u64, Arc<Sector>>,
     len: u64,
 }
 
@@ -50,7 +53,7 @@ impl Inode {
         while written < bytes.len() {
             let (sector, start) = place(offset + written as u64);
             let part = (SECTOR_BYTES - start).min(bytes.len() - written);
-            let content = self.cache.sectors.entry(sector).or_insert([0; SECTOR_BYTES]);
+            let content = Arc::make_mut(self.cache.sectors.entry(sector).or_insert_with(zeros));
             if let (Some(target), Some(source)) =
                 (content.get_mut(start..start + part), bytes.get(written..written + part))
             {
@@ -73,7 +76,7 @@ impl Inode {
     pub(super) fn sync(&mut self) {
         for sector in std::mem::take(&mut self.dirty) {
             match self.cache.sectors.get(&sector) {
-                Some(bytes) => drop(self.medium.sectors.insert(sector, *bytes)),
+                Some(bytes) => drop(self.medium.sectors.insert(sector, Arc::clone(bytes))),
                 None => drop(self.medium.sectors.remove(&sector)),
             }
         }
@@ -83,13 +86,14 @@ impl Inode {
     /// After a failed sync: the cache still shows what the medium never got, and no later sync writes it.
     pub(super) fn lose_pending(&mut self) {
         self.dirty.clear();
+        self.has_lost = true;
     }
 
     pub(super) fn flip_bit(&mut self, offset: u64, bit: u8) {
         let (sector, start) = place(offset);
         for content in [&mut self.cache, &mut self.medium] {
             if offset < content.len {
-                let bytes = content.sectors.entry(sector).or_insert([0; SECTOR_BYTES]);
+                let bytes = Arc::make_mut(content.sectors.entry(sector).or_insert_with(zeros));
                 if let Some(byte) = bytes.get_mut(start) {
                     *byte ^= 1 << (bit % 8);
                 }
@@ -97,15 +101,20 @@ impl Inode {
         }
     }
 
+    /// Whether the medium lacks something.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.has_lost || !self.dirty.is_empty() || self.cache.len != self.medium.len
+    }
+
     /// Each unsynced sector and length is lost, kept or (sectors) torn.
     pub(super) fn crash(&mut self, random: &mut Random) {
         for sector in std::mem::take(&mut self.dirty) {
-            let old = self.medium.sectors.get(&sector).copied().unwrap_or([0; SECTOR_BYTES]);
-            let new = self.cache.sectors.get(&sector).copied().unwrap_or([0; SECTOR_BYTES]);
+            let old = self.medium.sectors.get(&sector).cloned().unwrap_or_else(zeros);
+            let new = self.cache.sectors.get(&sector).cloned().unwrap_or_else(zeros);
             match random.below(5) {
                 0 | 1 => {}
                 2 | 3 => drop(self.medium.sectors.insert(sector, new)),
-                _ => drop(self.medium.sectors.insert(sector, torn(&old, &new, random))),
+                _ => drop(self.medium.sectors.insert(sector, Arc::new(torn(&old, &new, random)))),
             }
         }
         let (low, high) = (self.medium.len.min(self.cache.len), self.medium.len.max(self.cache.len));
@@ -117,6 +126,7 @@ impl Inode {
         self.medium.cut(len);
         self.medium.len = len;
         self.cache = self.medium.clone();
+        self.has_lost = false;
     }
 }
 
@@ -125,10 +135,16 @@ impl Content {
     fn cut(&mut self, len: u64) {
         let (sector, start) = place(len);
         drop(self.sectors.split_off(&(sector + 1)));
-        if let Some(tail) = self.sectors.get_mut(&sector).and_then(|bytes| bytes.get_mut(start..)) {
+        if let Some(tail) =
+            self.sectors.get_mut(&sector).and_then(|bytes| Arc::make_mut(bytes).get_mut(start..))
+        {
             tail.fill(0);
         }
     }
+}
+
+fn zeros() -> Arc<Sector> {
+    Arc::new([0; SECTOR_BYTES])
 }
 
 fn place(offset: u64) -> (u64, usize) {

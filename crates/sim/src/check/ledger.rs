@@ -1,0 +1,255 @@
+//! All records that any log was given, each behind the one it was proposed after, and the path of those that are committed.
+//!
+//! * A zxid names one record, and one record stands before it: then equal zxids mean equal histories (Z2, Z3).
+//! * What a server shows its clients is committed: it lies on the path, or goes on from its end. Nothing leaves the path.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jute::{SessionId, Txn, TxnRecord, Zxid};
+
+use super::Failure;
+use crate::clock::Micros;
+
+/// What is known of histories.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: BTreeMap<Zxid, Entry>,
+    /// The committed path, oldest first.
+    path: Vec<Zxid>,
+    on_path: BTreeSet<Zxid>,
+    /// Who was established as leader, by epoch.
+    leaders: BTreeMap<i32, usize>,
+    closed: BTreeMap<SessionId, Zxid>,
+    heard: BTreeMap<SessionId, Micros>,
+    /// The epochs that are durable at each server: accepted and current.
+    epochs: Vec<(i64, i64)>,
+    /// Digests of states without a record: the beginning.
+    first_digest: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    record: Arc<TxnRecord>,
+    previous: Zxid,
+    digest: Option<i64>,
+}
+
+impl Ledger {
+    pub(crate) fn new(servers: usize) -> Self {
+        Self { epochs: vec![(0, 0); servers], ..Self::default() }
+    }
+
+    /// These epochs are durable at a server: neither goes back, and none is joined before it is accepted.
+    pub(crate) fn epochs_are(&mut self, server: usize, accepted: i64, current: i64) -> Result<(), Failure> {
+        let Some(before) = self.epochs.get_mut(server) else { return Ok(()) };
+        if accepted < before.0 || current < before.1 || accepted < current {
+            let what =
+                format!("epochs of server {} go from {before:?} to {:?}", server + 1, (accepted, current));
+            return Err(Failure::new("Z6", what));
+        }
+        *before = (accepted, current);
+        Ok(())
+    }
+
+    /// One of the epochs is durable.
+    pub(crate) fn epoch_written(
+        &mut self,
+        server: usize,
+        accepted: Option<i32>,
+        current: Option<i32>,
+    ) -> Result<(), Failure> {
+        let before = self.epochs.get(server).copied().unwrap_or_default();
+        let accepted = accepted.map_or(before.0, i64::from);
+        let current = current.map_or(before.1, i64::from);
+        self.epochs_are(server, accepted, current)
+    }
+
+    /// The record that a state at this zxid ends with: an epoch without a record begins with a zxid of its own.
+    pub(crate) fn record_at(&self, zxid: Zxid) -> Zxid {
+        if zxid.counter() != 0 || self.entries.contains_key(&zxid) {
+            return zxid;
+        }
+        let below = self.on_path.range(..zxid).next_back();
+        below.copied().unwrap_or(Zxid::ZERO)
+    }
+
+    /// A log was given a record behind another one.
+    pub(crate) fn appended(
+        &mut self,
+        server: usize,
+        previous: Zxid,
+        record: &Arc<TxnRecord>,
+    ) -> Result<(), Failure> {
+        let zxid = record.header.zxid;
+        if previous >= zxid {
+            let what = format!("server {} appends {zxid} behind {previous}", server + 1);
+            return Err(Failure::new("Z3", what));
+        }
+        let follows = previous.0 + 1 == zxid.0 || (zxid.epoch() > previous.epoch() && zxid.counter() == 1);
+        if !follows {
+            let what = format!("server {} leaves a hole between {previous} and {zxid}", server + 1);
+            return Err(Failure::new("Z9", what));
+        }
+        match self.entries.get(&zxid) {
+            None => {
+                let entry = Entry { record: Arc::clone(record), previous, digest: None };
+                self.entries.insert(zxid, entry);
+                Ok(())
+            }
+            Some(entry) if entry.record != *record => {
+                let what = format!("two transactions have the zxid {zxid}, one at server {}", server + 1);
+                Err(Failure::new("Z5", what))
+            }
+            Some(entry) if entry.previous != previous => {
+                let what = format!(
+                    "{zxid} stands behind {} and, at server {}, behind {previous}",
+                    entry.previous,
+                    server + 1
+                );
+                Err(Failure::new("Z3", what))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// A state is at this zxid and has this digest.
+    pub(crate) fn applied(&mut self, server: usize, zxid: Zxid, digest: i64) -> Result<(), Failure> {
+        let at = self.record_at(zxid);
+        let known = match self.entries.get_mut(&at) {
+            Some(entry) => entry.digest.get_or_insert(digest),
+            None if at == Zxid::ZERO => self.first_digest.get_or_insert(digest),
+            None => {
+                let what = format!("server {} is at {zxid}, which nobody appended", server + 1);
+                return Err(Failure::new("Z5", what));
+            }
+        };
+        if *known == digest {
+            return Ok(());
+        }
+        let what =
+            format!("the tree of server {} at {zxid} has digest {digest:#x}, not {known:#x}", server + 1);
+        Err(Failure::new("Z2", what))
+    }
+
+    /// A server shows this state to clients.
+    pub(crate) fn committed(&mut self, server: usize, zxid: Zxid) -> Result<(), Failure> {
+        let at = self.record_at(zxid);
+        if at == Zxid::ZERO || self.on_path.contains(&at) {
+            return Ok(());
+        }
+        let end = self.path.last().copied().unwrap_or(Zxid::ZERO);
+        let mut behind = Vec::new();
+        let mut back = at;
+        while back != end {
+            behind.push(back);
+            match self.entries.get(&back) {
+                Some(entry) if entry.previous >= end => back = entry.previous,
+                Some(_) | None => {
+                    let what = format!(
+                        "server {} has {zxid}, whose history leaves that committed at {end}; it parts at {back}",
+                        server + 1
+                    );
+                    return Err(Failure::new("Z2", what));
+                }
+            }
+        }
+        for zxid in behind.into_iter().rev() {
+            self.extend(zxid);
+        }
+        Ok(())
+    }
+
+    /// A leader of an epoch is established with a history that ends here.
+    pub(crate) fn leads(&mut self, server: usize, epoch: i32, at: Zxid) -> Result<(), Failure> {
+        if let Some(other) = self.leaders.insert(epoch, server)
+            && other != server
+        {
+            let what = format!("servers {} and {} lead epoch {epoch}", other + 1, server + 1);
+            return Err(Failure::new("Z4", what));
+        }
+        // What earlier epochs committed must all be here; what later ones did cannot be.
+        let missing =
+            self.path.iter().rev().take_while(|later| **later > at).find(|later| later.epoch() < epoch);
+        if let Some(missing) = missing {
+            let what = format!(
+                "server {} leads epoch {epoch} from {at} and has not {missing}, which is committed",
+                server + 1
+            );
+            return Err(Failure::new("Z1", what));
+        }
+        self.committed(server, at)
+    }
+
+    /// A client has its old session again.
+    pub(crate) fn opened(&self, server: usize, session: SessionId, zxid: Zxid) -> Result<(), Failure> {
+        match self.closed.get(&session) {
+            Some(closed) if *closed <= zxid => {
+                let what =
+                    format!("server {} at {zxid} opens {session}, which ended at {closed}", server + 1);
+                Err(Failure::new("E4", what))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether any log was given this record.
+    pub(crate) fn knows(&self, zxid: Zxid) -> bool {
+        self.entries.contains_key(&zxid)
+    }
+
+    /// A session was heard of by a server.
+    pub(crate) fn heard(&mut self, session: SessionId, now: Micros) {
+        self.heard.insert(session, now);
+    }
+
+    /// When it was last heard of.
+    pub(crate) fn last_heard(&self, session: SessionId) -> Option<Micros> {
+        self.heard.get(&session).copied()
+    }
+
+    /// The committed records, oldest first, each with the digest of the tree behind it.
+    pub(crate) fn path(&self) -> impl Iterator<Item = (&Arc<TxnRecord>, Option<i64>)> {
+        self.path.iter().filter_map(|zxid| self.entries.get(zxid)).map(|entry| (&entry.record, entry.digest))
+    }
+
+    /// Whether a history that ends with `last` holds this record.
+    pub(crate) fn holds(&self, last: Zxid, zxid: Zxid) -> bool {
+        let mut at = self.record_at(last);
+        if self.on_path.contains(&at) {
+            return zxid <= at && self.on_path.contains(&zxid);
+        }
+        while at > zxid {
+            match self.entries.get(&at) {
+                Some(entry) => at = entry.previous,
+                None => return false,
+            }
+        }
+        at == zxid
+    }
+
+    /// The last committed record.
+    pub(crate) fn end(&self) -> Zxid {
+        self.path.last().copied().unwrap_or(Zxid::ZERO)
+    }
+
+    /// Number of committed records.
+    pub(crate) fn committed_count(&self) -> usize {
+        self.path.len()
+    }
+
+    /// Number of leaders.
+    pub(crate) fn leader_count(&self) -> usize {
+        self.leaders.len()
+    }
+
+    fn extend(&mut self, zxid: Zxid) {
+        self.path.push(zxid);
+        self.on_path.insert(zxid);
+        if let Some(entry) = self.entries.get(&zxid)
+            && matches!(entry.record.txn, Txn::CloseSession(_))
+        {
+            self.closed.insert(entry.record.header.client_id, zxid);
+        }
+    }
+}

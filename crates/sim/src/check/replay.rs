@@ -1,0 +1,252 @@
+//! The committed transactions, replayed one by one into a fresh tree beside a model of what each request should lead to.
+//!
+//! * C7: every answer, error or not, is the one that the tree before it leads to; every read is of the tree at its zxid.
+//! * C1: the order of zxids respects that of time. C2: and that of each session. Z1: nothing acknowledged is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jute::{OpCode, Record, SessionId, Txn, TxnRecord, Zxid};
+use pipeline::reply::{self, Ending};
+use pipeline::request::Request;
+use tree::{OpResult, State};
+
+use super::model;
+use super::watches::{self, Changes};
+use super::{Failure, Heard, History, Op};
+use crate::client::is_write;
+use crate::clock::{Micros, SECOND};
+use crate::universe::Universe;
+
+/// Checks a whole run.
+pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
+    let asked = Asked::of(u, history);
+    let mut replay =
+        Replay { state: State::new(u.plan.pipeline.state()), changes: Changes::default(), at: Zxid::ZERO };
+    let mut last_cxid: BTreeMap<SessionId, i32> = BTreeMap::new();
+    let mut zxid_of: BTreeMap<(SessionId, i32), Zxid> = BTreeMap::new();
+    replay.reads(&asked, Zxid::ZERO)?;
+    for (record, digest) in u.ledger.path() {
+        let header = &record.header;
+        let key = (header.client_id, header.cxid);
+        let op = asked.writes.get(&key).copied();
+        replay.apply(record, digest, op)?;
+        if op.is_some() {
+            if let Some(before) = zxid_of.insert(key, header.zxid) {
+                let what = format!("{} xid {} is committed as {before} and as {}", key.0, key.1, header.zxid);
+                return Err(Failure::new("Z5", what));
+            }
+            let last = last_cxid.entry(key.0).or_insert(0);
+            let is_moved = op.is_some_and(|op| model::is_moved(op, record));
+            if *last >= key.1 && !is_moved {
+                let what = format!("{}: xid {} is committed behind {last}", key.0, key.1);
+                return Err(Failure::new("C2", what));
+            }
+            *last = (*last).max(key.1);
+        }
+        replay.reads(&asked, header.zxid)?;
+    }
+    acknowledged(&asked, &zxid_of)?;
+    in_real_time(u, history, &zxid_of)?;
+    watches::check(history, &replay.changes)
+}
+
+/// What clients asked, by where it belongs.
+struct Asked<'a> {
+    writes: BTreeMap<(SessionId, i32), &'a Op>,
+    /// By the record that the state ended with.
+    reads: BTreeMap<Zxid, Vec<&'a Op>>,
+    /// Watches that were set again, by the same.
+    set_again: BTreeMap<Zxid, Vec<SetAgain<'a>>>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(u: &Universe, history: &'a History) -> Self {
+        let mut asked = Self { writes: BTreeMap::new(), reads: BTreeMap::new(), set_again: BTreeMap::new() };
+        for op in history.ops() {
+            if is_write(&op.asked.request) {
+                asked.writes.insert((op.session, op.xid), op);
+            } else if let Some(returned) = &op.returned {
+                asked.reads.entry(u.ledger.record_at(returned.zxid)).or_default().push(op);
+            }
+        }
+        for (client, heard) in history.heard() {
+            for (index, heard) in heard.iter().enumerate() {
+                if let Heard::WatchesSet { zxid, .. } = heard {
+                    let at = u.ledger.record_at(*zxid);
+                    asked.set_again.entry(at).or_default().push(((client, index), heard));
+                }
+            }
+        }
+        asked
+    }
+}
+
+/// One setWatches: the client and the place in what it heard, and what stands there.
+type SetAgain<'a> = ((usize, usize), &'a Heard);
+
+struct Replay {
+    state: State,
+    changes: Changes,
+    at: Zxid,
+}
+
+impl Replay {
+    fn apply(&mut self, record: &TxnRecord, digest: Option<i64>, op: Option<&Op>) -> Result<(), Failure> {
+        let zxid = record.header.zxid;
+        if let Some(op) = op {
+            model::expect(&self.state, op, record)?;
+        }
+        let mut triggers = Vec::new();
+        let applied = match self.state.apply(record, &mut triggers) {
+            Ok(applied) => applied,
+            Err(error) => {
+                return Err(Failure::new("Z2", format!("the committed history does not apply: {error}")));
+            }
+        };
+        self.at = zxid;
+        if digest.is_some_and(|digest| digest != self.state.digest()) || applied.digest_mismatch.is_some() {
+            let what =
+                format!("the replayed tree at {zxid} has digest {:#x}, not {digest:x?}", self.state.digest());
+            return Err(Failure::new("Z2", what));
+        }
+        for trigger in &triggers {
+            self.changes.add(&trigger.path, trigger.kind, zxid);
+        }
+        if let Some(op) = op {
+            answered_as(op, zxid, &applied.result)?;
+        }
+        self.sessions(record)
+    }
+
+    /// E1, E2: ephemerals die with their session, all of them, in its transaction.
+    fn sessions(&self, record: &TxnRecord) -> Result<(), Failure> {
+        if matches!(record.txn, Txn::CloseSession(_)) {
+            let session = record.header.client_id;
+            if let Some(left) = self.state.ephemerals(session).next() {
+                let what = format!("{left} outlives its session {session}, closed at {}", record.header.zxid);
+                return Err(Failure::new("E2", what));
+            }
+        }
+        match self.state.orphaned_sessions().next() {
+            Some(session) => {
+                let what = format!(
+                    "at {} there are ephemerals of {session}, which is not there",
+                    record.header.zxid
+                );
+                Err(Failure::new("E1", what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The reads that saw the state as it is now.
+    fn reads(&mut self, asked: &Asked<'_>, at: Zxid) -> Result<(), Failure> {
+        for op in asked.reads.get(&at).into_iter().flatten() {
+            model::read(&self.state, op)?;
+        }
+        for (key, heard) in asked.set_again.get(&at).into_iter().flatten() {
+            self.changes.expect_catch_up(*key, &self.state, heard);
+        }
+        Ok(())
+    }
+}
+
+/// A reply carries what its transaction did.
+fn answered_as(op: &Op, zxid: Zxid, result: &OpResult) -> Result<(), Failure> {
+    let Some(returned) = &op.returned else { return Ok(()) };
+    let Ending::Reply(err) = reply::ending(result) else { return Ok(()) };
+    let mut body = Vec::new();
+    if err == 0 && op.asked.request.op_code() != OpCode::CloseSession {
+        reply::encode_body(result, &mut body);
+    }
+    if returned.zxid != zxid || returned.err != err || returned.body != body {
+        let what = format!(
+            "client {} xid {} {} was told {} at {}, and its transaction {zxid} says {err}",
+            op.client,
+            op.xid,
+            op.asked.request.op_code(),
+            returned.err,
+            returned.zxid
+        );
+        return Err(Failure::new("C7", what));
+    }
+    Ok(())
+}
+
+/// Z1: what was answered is committed.
+fn acknowledged(asked: &Asked<'_>, zxid_of: &BTreeMap<(SessionId, i32), Zxid>) -> Result<(), Failure> {
+    for (key, op) in &asked.writes {
+        if let Some(returned) = &op.returned
+            && !zxid_of.contains_key(key)
+        {
+            let what = format!(
+                "{} xid {} {} was answered {} at {} and is lost",
+                key.0,
+                key.1,
+                op.asked.request.op_code(),
+                returned.err,
+                returned.zxid
+            );
+            return Err(Failure::new("Z1", what));
+        }
+    }
+    Ok(())
+}
+
+/// C1: what was answered before something was asked has the smaller zxid. And what sync waited for is there, once the
+/// ensemble has come to rest: before, a leader that was replaced may answer.
+fn in_real_time(
+    u: &Universe,
+    history: &History,
+    zxid_of: &BTreeMap<(SessionId, i32), Zxid>,
+) -> Result<(), Failure> {
+    const REST: Micros = 8 * SECOND;
+    let at_rest = u.plan.faulty + REST;
+    let mut events: BTreeSet<(Micros, bool, usize)> = BTreeSet::new();
+    for (index, op) in history.ops().iter().enumerate() {
+        let is_sync = matches!(op.asked.request, Request::Sync(_));
+        if zxid_of.contains_key(&(op.session, op.xid)) || is_sync {
+            events.insert((op.invoked, true, index));
+        }
+        if let Some(returned) = &op.returned
+            && is_write(&op.asked.request)
+        {
+            events.insert((returned.at, false, index));
+        }
+    }
+    let mut newest = Zxid::ZERO;
+    for (_, is_begin, index) in events {
+        let Some(op) = history.ops().get(index) else { continue };
+        let Some(zxid) = zxid_of.get(&(op.session, op.xid)).copied() else {
+            let returned = op.returned.as_ref().filter(|_| op.invoked > at_rest);
+            if returned.is_some_and(|returned| returned.zxid < newest) {
+                let what = format!(
+                    "client {} xid {}: sync does not reach {newest}, answered before",
+                    op.client, op.xid
+                );
+                return Err(Failure::new("C1", what));
+            }
+            continue;
+        };
+        if !is_begin {
+            newest = newest.max(zxid);
+        } else if zxid < newest {
+            let what =
+                format!("client {} xid {} was asked behind {newest} and got {zxid}", op.client, op.xid);
+            return Err(Failure::new("C1", what));
+        }
+    }
+    Ok(())
+}
+
+/// A reply's body as a record.
+pub(super) fn body<R: Record>(op: &Op) -> Result<R, Failure> {
+    let body = op.returned.as_ref().map(|returned| &returned.body);
+    let decoded = body.map(|body| R::decode(&mut jute::Reader::new(body)));
+    match decoded {
+        Some(Ok(record)) => Ok(record),
+        Some(Err(_)) | None => {
+            Err(Failure::new("C7", format!("the reply to {} cannot be read", op.asked.request.op_code())))
+        }
+    }
+}

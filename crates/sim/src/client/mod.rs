@@ -1,0 +1,366 @@
+//! A scripted client with the sessions of a real one: handshake, pings, reconnects, watches that are set again.
+
+mod watching;
+mod wire;
+mod workload;
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use jute::{OpCode, Reader, Record, SessionId, Zxid, proto, xid};
+use pipeline::request::Request;
+
+use crate::agenda::Happening;
+use crate::check::{Asked, Failure, Heard, History, Op, OpId, Returned};
+use crate::clock::{MS, Micros, SECOND};
+use crate::net::{End, Line, WireId};
+use crate::random::Random;
+use crate::universe::Universe;
+use watching::Watching;
+use workload::Workload;
+
+/// One client.
+pub(crate) struct Client {
+    index: usize,
+    host: usize,
+    random: Random,
+    workload: Workload,
+    session: Session,
+    link: Link,
+    received: BytesMut,
+    next_xid: i32,
+    outstanding: VecDeque<(i32, Waiting)>,
+    watching: Watching,
+    last_heard: Micros,
+    last_sent: Micros,
+    retry_at: Micros,
+    /// No more operations until a new session; then it is forgotten.
+    is_leaving: bool,
+    /// When an operation last succeeded.
+    pub(crate) served_at: Micros,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Session {
+    id: SessionId,
+    password: Bytes,
+    timeout: Micros,
+    seen: Zxid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Down,
+    Dialing(WireId),
+    Greeting(WireId),
+    Up(WireId),
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Op(OpId),
+    Watches(proto::SetWatches),
+    Ping,
+}
+
+/// Time that a connection may take to stand.
+const CONNECT_MAX: Micros = SECOND;
+/// Operations under way at once.
+const OUTSTANDING_MAX: usize = 4;
+
+impl Client {
+    pub(crate) fn new(index: usize, u: &Universe) -> Self {
+        let mut random = Random::stream(u.plan.seed, &format!("client {index}"));
+        Self {
+            index,
+            host: u.plan.host_of_client(index),
+            workload: Workload::new(index, &mut random),
+            random,
+            session: Session::default(),
+            link: Link::Down,
+            received: BytesMut::new(),
+            next_xid: 1,
+            outstanding: VecDeque::new(),
+            watching: Watching::default(),
+            last_heard: 0,
+            last_sent: 0,
+            retry_at: 0,
+            is_leaving: false,
+            served_at: 0,
+        }
+    }
+
+    /// The session, while there is one.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        (self.session.id != SessionId::NONE).then_some(self.session.id)
+    }
+
+    /// It looks at its clock.
+    pub(crate) fn wake(&mut self, u: &mut Universe, history: &mut History) {
+        let think = u.plan.think;
+        let after = self.random.between(think / 4, think * 2);
+        u.agenda.plan(u.now + after, Happening::Client(self.index));
+        let silent = u.now.saturating_sub(self.last_heard);
+        match self.link {
+            Link::Down if u.now >= self.retry_at => self.connect(u),
+            Link::Down => {}
+            Link::Dialing(_) | Link::Greeting(_) if silent > CONNECT_MAX => self.disconnect(u, history),
+            Link::Dialing(_) | Link::Greeting(_) => {}
+            Link::Up(_) if silent > self.session.timeout * 2 / 3 => {
+                u.marks.reach("client gave a silent server up");
+                self.disconnect(u, history);
+            }
+            Link::Up(wire) => self.act(u, history, wire),
+        }
+    }
+
+    /// The dial was accepted.
+    pub(crate) fn opened(&mut self, u: &mut Universe, wire: WireId) {
+        if self.link != Link::Dialing(wire) {
+            return u.close(wire, End::Dialer);
+        }
+        self.link = Link::Greeting(wire);
+        self.last_heard = u.now;
+        let password =
+            if self.session.id == SessionId::NONE { vec![0; 16] } else { self.session.password.to_vec() };
+        let timeout_ms = i32::try_from(self.workload.timeout_ms(u.plan.tick_ms)).unwrap_or(i32::MAX);
+        let request = proto::ConnectRequest {
+            protocol_version: 0,
+            last_zxid_seen: self.session.seen,
+            time_out: timeout_ms,
+            session_id: self.session.id,
+            passwd: Some(password.into()),
+            read_only: Some(false),
+        };
+        u.send(wire, End::Dialer, wire::frame(|out| request.encode(out)));
+    }
+
+    /// The connection, or the dial, is gone.
+    pub(crate) fn lost(&mut self, u: &mut Universe, history: &mut History, wire: WireId) {
+        if matches!(self.link, Link::Dialing(now) | Link::Greeting(now) | Link::Up(now) if now == wire) {
+            self.disconnect(u, history);
+        }
+    }
+
+    /// Bytes of the server.
+    pub(crate) fn bytes(&mut self, u: &mut Universe, history: &mut History, wire: WireId, bytes: &[u8]) {
+        if !matches!(self.link, Link::Greeting(now) | Link::Up(now) if now == wire) {
+            return;
+        }
+        self.received.extend_from_slice(bytes);
+        self.last_heard = u.now;
+        while let Ok(Some(frame)) = jute::frame::split(&mut self.received, jute::frame::FRAME_MAX_DEFAULT) {
+            match self.link {
+                Link::Greeting(wire) => self.greeted(u, history, wire, &frame),
+                Link::Up(_) => self.answered(u, history, &frame),
+                Link::Down | Link::Dialing(_) => return,
+            }
+        }
+    }
+
+    fn connect(&mut self, u: &mut Universe) {
+        let to = self.random.index(u.plan.servers());
+        self.received.clear();
+        self.last_heard = u.now;
+        self.link = Link::Dialing(u.dial(Line::Client, self.host, to));
+    }
+
+    /// Gives the connection up: what is under way has an unknown outcome.
+    fn disconnect(&mut self, u: &mut Universe, history: &mut History) {
+        if let Link::Dialing(wire) | Link::Greeting(wire) | Link::Up(wire) = self.link {
+            u.close(wire, End::Dialer);
+        }
+        if matches!(self.link, Link::Up(_)) {
+            history.hear(self.index, Heard::Lost);
+        }
+        self.link = Link::Down;
+        self.outstanding.clear();
+        self.retry_at = u.now + self.random.between(10 * MS, 300 * MS);
+        if self.is_leaving {
+            self.forget_session();
+        }
+    }
+
+    fn forget_session(&mut self) {
+        self.session = Session::default();
+        self.watching = Watching::default();
+        self.is_leaving = false;
+        self.next_xid = 1;
+    }
+
+    /// The answer to the handshake.
+    fn greeted(&mut self, u: &mut Universe, history: &mut History, wire: WireId, frame: &Bytes) {
+        let Ok(response) = proto::ConnectResponse::from_slice(frame) else {
+            return u.fail(Failure::new("C7", "an answer to a handshake cannot be read"));
+        };
+        if response.session_id == SessionId::NONE {
+            u.marks.reach("client heard: session expired");
+            self.forget_session();
+            return self.disconnect(u, history);
+        }
+        if self.session.id != SessionId::NONE {
+            u.marks.reach("session reattached");
+            if self.session.id != response.session_id {
+                u.fail(Failure::new("E4", "a client got another session than its own"));
+            }
+        }
+        self.session.id = response.session_id;
+        self.session.password = response.passwd.unwrap_or_default();
+        self.session.timeout = u64::try_from(response.time_out).unwrap_or(0) * MS;
+        self.link = Link::Up(wire);
+        let (session, seen) = (self.session.id, self.session.seen);
+        history.hear(self.index, Heard::Connected);
+        u.trace.say(u.now, || format!("client {}: session {session}", self.index));
+        if let Some(watches) = self.watching.again(seen) {
+            let bytes = wire::request(xid::SET_WATCHES, &Request::SetWatches(watches.clone()));
+            self.outstanding.push_back((xid::SET_WATCHES, Waiting::Watches(watches)));
+            u.send(wire, End::Dialer, bytes);
+        }
+    }
+
+    /// Sends an operation, or a ping.
+    fn act(&mut self, u: &mut Universe, history: &mut History, wire: WireId) {
+        if u.now.saturating_sub(self.last_sent) > self.session.timeout / 3 {
+            self.last_sent = u.now;
+            self.outstanding.push_back((xid::PING, Waiting::Ping));
+            u.send(wire, End::Dialer, wire::request(xid::PING, &Request::Ping));
+        }
+        while !self.is_leaving && u.now < u.plan.asking_ends() && self.outstanding.len() < OUTSTANDING_MAX {
+            let request = self.workload.next(&mut self.random);
+            self.ask(u, history, wire, request);
+            if !self.random.chance(300) {
+                break;
+            }
+        }
+        if self.random.chance(1) && !u.is_healing() {
+            // The program dies without a word; its session is left to expire.
+            u.marks.reach("session left to expire");
+            self.forget_session();
+            self.disconnect(u, history);
+        }
+    }
+
+    fn ask(&mut self, u: &mut Universe, history: &mut History, wire: WireId, request: Request) {
+        let xid = self.next_xid;
+        self.next_xid += 1;
+        self.last_sent = u.now;
+        self.is_leaving = matches!(request, Request::CloseSession);
+        let bytes = wire::request(xid, &request);
+        let op = Op {
+            client: self.index,
+            session: self.session.id,
+            xid,
+            asked: Asked { request },
+            invoked: u.now,
+            returned: None,
+        };
+        self.outstanding.push_back((xid, Waiting::Op(history.invoke(op))));
+        u.send(wire, End::Dialer, bytes);
+    }
+
+    /// A frame behind the handshake.
+    fn answered(&mut self, u: &mut Universe, history: &mut History, frame: &Bytes) {
+        let mut reader = Reader::new(frame);
+        let Ok(header) = proto::ReplyHeader::decode(&mut reader) else {
+            return u.fail(Failure::new("C7", "the header of a reply cannot be read"));
+        };
+        let body = reader.rest();
+        if header.xid == xid::NOTIFICATION {
+            return self.event(u, history, header.zxid, &body);
+        }
+        let Some((expected, waiting)) = self.outstanding.pop_front() else {
+            return u.fail(Failure::new("C2", format!("client {} got a reply nobody waits for", self.index)));
+        };
+        if expected != header.xid {
+            let what = format!("client {} waits for xid {expected} and got {}", self.index, header.xid);
+            return u.fail(Failure::new("C2", what));
+        }
+        self.see(u, header.zxid);
+        match waiting {
+            Waiting::Ping => history.hear(self.index, Heard::Pong { zxid: header.zxid }),
+            Waiting::Watches(set) => history.hear(
+                self.index,
+                Heard::WatchesSet {
+                    relative: set.relative_zxid,
+                    zxid: header.zxid,
+                    data: set.data_watches,
+                    exist: set.exist_watches,
+                    children: set.child_watches,
+                },
+            ),
+            Waiting::Op(id) => self.returned(u, history, id, header, body),
+        }
+    }
+
+    fn returned(
+        &mut self,
+        u: &mut Universe,
+        history: &mut History,
+        id: OpId,
+        header: proto::ReplyHeader,
+        body: Bytes,
+    ) {
+        history.hear(self.index, Heard::Reply { op: id });
+        history.answer(id, Returned { at: u.now, zxid: header.zxid, err: header.err, body: body.clone() });
+        let Some(op) = history.op(id) else { return };
+        let request = &op.asked.request;
+        u.trace.say(u.now, || {
+            format!(
+                "client {}: {} xid {} -> {} at {}",
+                self.index,
+                request.op_code(),
+                op.xid,
+                header.err,
+                header.zxid
+            )
+        });
+        if header.err == 0 {
+            self.served_at = u.now;
+        }
+        self.watching.replied(request, header.err);
+        self.workload.replied(request, header.err, &body);
+    }
+
+    fn event(&mut self, u: &mut Universe, history: &mut History, zxid: Zxid, body: &Bytes) {
+        let Ok(event) = proto::WatcherEvent::from_slice(body) else {
+            return u.fail(Failure::new("C7", "an event cannot be read"));
+        };
+        u.marks.reach("watch fired");
+        if !self.watching.fired(event.event_type, &event.path) {
+            let what = format!("client {} is told of {} and does not watch it", self.index, event.path);
+            u.fail(Failure::new("W3", what));
+        }
+        if zxid.0 > 0 {
+            self.see(u, zxid);
+        }
+        history.hear(self.index, Heard::Event { kind: event.event_type, path: event.path, zxid });
+    }
+
+    /// C3, C4: what a session sees never goes back.
+    fn see(&mut self, u: &mut Universe, zxid: Zxid) {
+        if zxid < self.session.seen {
+            let what = format!(
+                "session {} of client {} saw {} and now {zxid}",
+                self.session.id, self.index, self.session.seen
+            );
+            u.fail(Failure::new("C4", what));
+        }
+        self.session.seen = self.session.seen.max(zxid);
+    }
+}
+
+/// Whether an operation changes the tree.
+pub(crate) fn is_write(request: &Request) -> bool {
+    matches!(
+        request.op_code(),
+        OpCode::Create
+            | OpCode::Create2
+            | OpCode::CreateContainer
+            | OpCode::CreateTtl
+            | OpCode::Delete
+            | OpCode::SetData
+            | OpCode::SetAcl
+            | OpCode::Multi
+            | OpCode::CloseSession
+    )
+}

@@ -1,0 +1,165 @@
+//! `rookeeper-sim SEED` tells one run; `rookeeper-sim --seeds N --minutes M` makes many.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rookeeper_sim::{Marks, Options, WANTED, run};
+
+const USAGE: &str = "usage: rookeeper-sim SEED [--seconds S] [--standalone] [--quiet]
+       rookeeper-sim --seeds N [--minutes M] [--from SEED] [--seconds S] [--standalone] [--threads T]";
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+struct Asked {
+    seed: Option<u64>,
+    seeds: u64,
+    from: u64,
+    minutes: u64,
+    threads: usize,
+    is_quiet: bool,
+    options: Options,
+}
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let Some(asked) = parse(std::env::args().skip(1)) else {
+        // Nobody is left to tell when the output is closed.
+        let _ = writeln!(out, "{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    std::panic::set_hook(Box::new(|_| {}));
+    let is_well = match asked.seed {
+        Some(seed) => one(&mut out, &asked, seed),
+        None => many(&mut out, &asked),
+    };
+    if is_well.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
+    let options = Options { seconds: 60, ..Options::of(0) };
+    let mut asked =
+        Asked { seed: None, seeds: 0, from: 1, minutes: u64::MAX, threads: 2, is_quiet: false, options };
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|text| parse_number(&text));
+        match argument.as_str() {
+            "--seeds" => asked.seeds = number()?,
+            "--from" => asked.from = number()?,
+            "--minutes" => asked.minutes = number()?,
+            "--seconds" => asked.options.seconds = number()?,
+            "--threads" => asked.threads = usize::try_from(number()?).ok()?,
+            "--standalone" => asked.options.is_standalone = true,
+            "--quiet" => asked.is_quiet = true,
+            seed => asked.seed = Some(parse_number(seed)?),
+        }
+    }
+    (asked.seed.is_some() || asked.seeds > 0).then_some(asked)
+}
+
+fn parse_number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn one(out: &mut impl Write, asked: &Asked, seed: u64) -> std::io::Result<bool> {
+    let report = run(Options { seed, is_told: !asked.is_quiet, ..asked.options });
+    for line in &report.lines {
+        writeln!(out, "{line}")?;
+    }
+    for (mark, count) in report.marks.iter() {
+        writeln!(out, "{count:>8}  {mark}")?;
+    }
+    writeln!(
+        out,
+        "seed {seed}: {} virtual seconds, {} transactions, {} operations, {} leaders, trace {:016x}",
+        report.seconds, report.committed, report.operations, report.leaders, report.hash
+    )?;
+    match &report.failure {
+        Some(failure) => writeln!(out, "FAILED {failure}")?,
+        None => writeln!(out, "ok")?,
+    }
+    Ok(report.failure.is_none())
+}
+
+/// What many runs came to.
+#[derive(Debug, Default)]
+struct Sum {
+    runs: u64,
+    failed: Vec<(u64, String)>,
+    seconds: u64,
+    busy: Duration,
+    committed: usize,
+    operations: usize,
+    marks: Marks,
+}
+
+fn many(out: &mut impl Write, asked: &Asked) -> std::io::Result<bool> {
+    let until = Instant::now().checked_add(Duration::from_secs(asked.minutes.saturating_mul(60)));
+    let next = AtomicU64::new(asked.from);
+    let sum = Mutex::new(Sum::default());
+    std::thread::scope(|scope| {
+        for _ in 0..asked.threads {
+            scope.spawn(|| work(asked, &next, until, &sum));
+        }
+    });
+    let sum = sum.into_inner().unwrap_or_default();
+    tell(out, asked, &sum)
+}
+
+fn work(asked: &Asked, next: &AtomicU64, until: Option<Instant>, sum: &Mutex<Sum>) {
+    while until.is_none_or(|until| Instant::now() < until) {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= asked.from.saturating_add(asked.seeds) {
+            return;
+        }
+        let began = Instant::now();
+        let report = run(Options { seed, is_told: false, ..asked.options });
+        let Ok(mut sum) = sum.lock() else { return };
+        sum.runs += 1;
+        sum.busy += began.elapsed();
+        sum.seconds += report.seconds;
+        sum.committed += report.committed;
+        sum.operations += report.operations;
+        sum.marks.merge(&report.marks);
+        if let Some(failure) = report.failure {
+            // The lines of several threads do not mix: each is one call.
+            let _ = writeln!(std::io::stderr(), "seed {seed} FAILED after {} s: {failure}", report.seconds);
+            sum.failed.push((seed, failure.to_string()));
+        }
+    }
+}
+
+fn tell(out: &mut impl Write, asked: &Asked, sum: &Sum) -> std::io::Result<bool> {
+    for (mark, count) in sum.marks.iter() {
+        writeln!(out, "{count:>10}  {mark}")?;
+    }
+    let is_long = sum.runs >= RUNS_LONG && !asked.options.is_standalone;
+    let missing = if is_long { sum.marks.missing(WANTED) } else { Vec::new() };
+    for mark in &missing {
+        writeln!(out, "never reached: {mark}")?;
+    }
+    let busy_ms = sum.busy.as_millis().max(1);
+    let per_second = u128::from(sum.seconds) * 1000 / busy_ms;
+    writeln!(
+        out,
+        "{} runs, {} virtual hours, {per_second} virtual seconds per CPU second, {} transactions, {} operations",
+        sum.runs,
+        sum.seconds / 3600,
+        sum.committed,
+        sum.operations
+    )?;
+    let mut failed = sum.failed.clone();
+    failed.sort();
+    for (seed, failure) in &failed {
+        writeln!(out, "FAILED seed {seed}: {failure}")?;
+    }
+    writeln!(out, "{} passed, {} failed", sum.runs - failed.len() as u64, failed.len() + missing.len())?;
+    Ok(failed.is_empty() && missing.is_empty())
+}
+
+/// A session of so many runs must have reached every mark.
+const RUNS_LONG: u64 = 300;

@@ -1,0 +1,74 @@
+//! Marks of what should happen now and then: a rare event that never comes is a test that does not test.
+
+use std::collections::BTreeMap;
+
+/// How often each mark was reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks(BTreeMap<&'static str, u64>);
+
+impl Marks {
+    /// It happened.
+    pub(crate) fn reach(&mut self, mark: &'static str) {
+        *self.0.entry(mark).or_default() += 1;
+    }
+
+    /// Adds those of another run.
+    pub fn merge(&mut self, other: &Self) {
+        for (mark, count) in &other.0 {
+            *self.0.entry(mark).or_default() += count;
+        }
+    }
+
+    /// All of them with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(mark, count)| (*mark, *count))
+    }
+
+    /// Those of `wanted` that were never reached.
+    pub fn missing<'a>(&self, wanted: &'a [&'static str]) -> Vec<&'a str> {
+        wanted.iter().filter(|mark| !self.0.contains_key(*mark)).copied().collect()
+    }
+}
+
+/// What a long session must have reached.
+pub const WANTED: &[&str] = &[
+    "EIO",
+    "ENOSPC",
+    "another leader",
+    "bridge partition",
+    "client gave a silent server up",
+    "client heard: session expired",
+    "crashed while starting",
+    "durability looked at",
+    "election connection replaced",
+    "follower serves",
+    "group commit",
+    "history truncated",
+    "killed",
+    "leader asked to stop",
+    "leader crashed",
+    "leader established",
+    "leader isolated",
+    "leader paused",
+    "log probed",
+    "observer serves",
+    "one-way partition",
+    "power lost",
+    "process ended by its disk",
+    "purge removed files",
+    "session expired",
+    "session left to expire",
+    "session reattached",
+    "slow disk",
+    "snapshot given up: state replaced",
+    "snapshot installed",
+    "snapshot written",
+    "stopped when asked",
+    "swizzle",
+    "sync: DIFF",
+    "sync: SNAP",
+    "sync: TRUNC",
+    "sync: log on disk",
+    "torn tail",
+    "watch fired",
+];

@@ -1,0 +1,132 @@
+//! Connections of clients at a server: the real machine and outbox of each.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pipeline::connection::{Connection, ConnectionAction, StateView, WatchAccess};
+use pipeline::event::{ConnectionId, Event};
+use pipeline::outbox::{CloseReason, Outbox};
+use replica::Outboxes;
+use tree::Watches;
+
+use super::process::Process;
+use crate::net::{End, WireId};
+use crate::universe::Universe;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    ends: BTreeMap<ConnectionId, ClientEnd>,
+    by_wire: BTreeMap<WireId, ConnectionId>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct ClientEnd {
+    wire: WireId,
+    connection: Connection,
+    outbox: Outbox,
+}
+
+impl Outboxes for Clients {
+    fn with(&mut self, connection: ConnectionId, f: impl FnOnce(&mut Outbox)) -> bool {
+        self.ends.get_mut(&connection).map(|end| f(&mut end.outbox)).is_some()
+    }
+}
+
+struct Access<'a>(RefCell<&'a mut Watches>);
+
+impl WatchAccess for Access<'_> {
+    fn with(&self, f: &mut dyn FnMut(&mut Watches)) {
+        f(&mut self.0.borrow_mut());
+    }
+}
+
+impl Process {
+    /// A client connected.
+    pub(crate) fn client_connected(&mut self, u: &mut Universe, wire: WireId) {
+        self.clients.next += 1;
+        let id = ConnectionId(self.clients.next);
+        let remote = std::net::SocketAddr::from(([10, 0, 1, 1], 40_000));
+        let connection = Connection::new(id, remote, self.now(u), Arc::clone(&self.settings));
+        let identities = pipeline::auth::identities_of(remote.ip());
+        let outbox = Outbox::new(Arc::clone(&self.settings), identities);
+        self.clients.ends.insert(id, ClientEnd { wire, connection, outbox });
+        self.clients.by_wire.insert(wire, id);
+        if self.mode.is_none() {
+            self.close_client(u, id, CloseReason::NotServing);
+        }
+    }
+
+    /// Bytes of a client.
+    pub(crate) fn client_bytes(&mut self, u: &mut Universe, wire: WireId, bytes: &[u8]) {
+        let Some(id) = self.clients.by_wire.get(&wire).copied() else { return };
+        if let Some(end) = self.clients.ends.get_mut(&id) {
+            end.connection.received(bytes);
+        }
+        self.advance(u, id);
+    }
+
+    /// A client's connection is gone.
+    pub(crate) fn client_lost(&mut self, u: &mut Universe, wire: WireId) {
+        if let Some(id) = self.clients.by_wire.get(&wire).copied() {
+            self.finish_client(u, id);
+        }
+    }
+
+    /// Lets a connection handle what it can, and sends what it has for its client.
+    pub(super) fn advance(&mut self, u: &mut Universe, id: ConnectionId) {
+        let mut actions = Vec::new();
+        let (now, wall_ms) = (self.now(u), self.clock.wall_ms(u.now));
+        let Some(end) = self.clients.ends.get_mut(&id) else { return };
+        let view = StateView {
+            state: &self.state,
+            serving: self.mode.is_some(),
+            read_only: false,
+            throttled: false,
+            large_request_bytes: 0,
+        };
+        let access = Access(RefCell::new(&mut self.watches));
+        while end.connection.advance(now, wall_ms, &view, &access, &mut end.outbox, &mut actions) {}
+        let bytes = end.outbox.take_bytes();
+        let wire = end.wire;
+        if !bytes.is_empty() {
+            u.send(wire, End::Acceptor, bytes);
+        }
+        for action in actions {
+            match action {
+                ConnectionAction::Forward(event) => self.push_event(u, event),
+                ConnectionAction::Heard(session) => {
+                    u.ledger.heard(session, u.now);
+                    self.heard.insert(session);
+                }
+                ConnectionAction::Close(_) | ConnectionAction::FourLetterWord { .. } => {
+                    self.finish_client(u, id)
+                }
+            }
+        }
+    }
+
+    /// Closes all connections; a change of role does so.
+    pub(super) fn close_clients(&mut self, u: &mut Universe) {
+        for id in self.clients.ends.keys().copied().collect::<Vec<_>>() {
+            self.close_client(u, id, CloseReason::RoleChanged);
+        }
+    }
+
+    fn close_client(&mut self, u: &mut Universe, id: ConnectionId, why: CloseReason) {
+        if let Some(end) = self.clients.ends.get_mut(&id) {
+            end.outbox.close(why);
+        }
+        self.advance(u, id);
+    }
+
+    fn finish_client(&mut self, u: &mut Universe, id: ConnectionId) {
+        let Some(end) = self.clients.ends.remove(&id) else { return };
+        self.clients.by_wire.remove(&end.wire);
+        self.watches.remove_connection(id);
+        u.close(end.wire, End::Acceptor);
+        self.push_event(u, Event::ConnectionLost { connection: id });
+    }
+}
