@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use jute::Zxid;
 
 use crate::disk::{Disk, DiskFile, create_dir_durably};
-use crate::log::{DurableEnd, HEADER_BYTES, RecordEnd};
-use crate::names::{PARTIAL_SNAPSHOT_PREFIX, parse_snapshot_name};
+use crate::log::{DurableEnd, HEADER_BYTES, Mark, Marks, RecordEnd};
+use crate::names::{PARTIAL_SNAPSHOT_PREFIX, parse_log_name, parse_snapshot_name};
 use crate::snapshot::looks_whole;
 use crate::{
     Compression, FileTail, LogReader, LogSettings, LogWriter, SnapshotReader, SnapshotWriter, StorageError,
@@ -28,6 +28,8 @@ pub use replace::Replacement;
 const VERSION_DIR: &str = "version-2";
 /// Says that an empty server may vote; it lies beside the log's `version-2`.
 const INITIALIZE: &str = "initialize";
+/// Bytes that are written again at once.
+const WRITE_AGAIN_BYTES: usize = 1 << 20;
 /// So many snapshots are tried.
 const CANDIDATES_MAX: usize = 100;
 
@@ -176,8 +178,12 @@ impl<D: Disk> Store<D> {
 
     /// Makes durable what recovery read, perhaps from a cache only, and cuts torn ends; to be called before the first
     /// vote and before the log is written. Files without any record are removed.
+    ///
+    /// What no mark calls durable is written once more: after a sync that failed the cache holds bytes that the disk does not
+    /// have and that no later sync would write, since the kernel takes them for clean.
     pub fn settle(&self, tails: &[FileTail]) -> Result<(), StorageError> {
-        for tail in tails {
+        let mark = Marks::<D::File>::read(&self.disk, &self.log_dir)?;
+        for (index, tail) in tails.iter().enumerate() {
             if tail.is_empty {
                 self.disk.remove(&tail.file).map_err(StorageError::io("remove", &tail.file))?;
                 continue;
@@ -186,6 +192,9 @@ impl<D: Disk> Store<D> {
             if let RecordEnd::Torn(_) = tail.end {
                 file.set_len(tail.offset.max(HEADER_BYTES))
                     .map_err(StorageError::io("truncate", &tail.file))?;
+            }
+            if let Some(from) = unproved_from(mark.as_ref(), &tail.file, index + 1 == tails.len()) {
+                write_again(&mut file, from, tail.offset).map_err(StorageError::io("write", &tail.file))?;
             }
             file.sync().map_err(StorageError::io("sync", &tail.file))?;
         }
@@ -336,6 +345,33 @@ impl<D: Disk> Store<D> {
         // A file that is purged meanwhile counts nothing.
         Ok(names.iter().filter_map(|name| self.disk.file_len(&dir.join(name)).ok()).sum())
     }
+}
+
+/// Where the part of a log begins that no mark calls durable; `None` when there is none. Logs before the marked one were
+/// synced before it was made; without a mark only the last one is in doubt.
+fn unproved_from(mark: Option<&Mark>, log: &Path, is_last: bool) -> Option<u64> {
+    let first = log.file_name().and_then(|name| parse_log_name(name.to_str()?))?;
+    match mark {
+        Some(mark) if mark.first == first => Some(mark.end),
+        Some(mark) => (first > mark.first).then_some(0),
+        None => is_last.then_some(0),
+    }
+}
+
+/// Writes what a file has between two offsets to where it is.
+fn write_again(file: &mut impl DiskFile, from: u64, to: u64) -> std::io::Result<()> {
+    let mut chunk = vec![0; WRITE_AGAIN_BYTES];
+    let mut offset = from;
+    while offset < to {
+        let room = usize::try_from(to - offset).unwrap_or(usize::MAX).min(WRITE_AGAIN_BYTES);
+        let count = file.read_at(offset, chunk.get_mut(..room).unwrap_or_default())?;
+        if count == 0 {
+            break;
+        }
+        file.write_at(offset, chunk.get(..count).unwrap_or_default())?;
+        offset += count as u64;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

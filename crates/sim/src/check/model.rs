@@ -62,12 +62,13 @@ fn created_name(state: &State, op: &Op, record: &TxnRecord) -> Result<(), Failur
     }
 }
 
-/// The session had moved to another server when the request came: nobody hears of it.
+/// The session had moved to another server when the request came, or had even ended there: nobody hears of it.
 pub(super) fn is_moved(op: &Op, record: &TxnRecord) -> bool {
-    const MOVED: i32 = ErrorCode::SessionMoved.code();
+    let is_late =
+        |err: i32| [ErrorCode::SessionMoved, ErrorCode::SessionExpired].iter().any(|code| code.code() == err);
     let says_moved = match &record.txn {
-        Txn::Error(error) => error.err == MOVED,
-        Txn::Multi(parts) => parts.iter().any(|part| matches!(part, Txn::Error(error) if error.err == MOVED)),
+        Txn::Error(error) => is_late(error.err),
+        Txn::Multi(parts) => parts.iter().any(|part| matches!(part, Txn::Error(error) if is_late(error.err))),
         _ => false,
     };
     says_moved && op.returned.is_none()

@@ -140,8 +140,13 @@ impl Process {
         self.upstream.as_mut().filter(|link| link.attempt == attempt)?.state.take()
     }
 
+    /// The connection goes; what came by it stays until the replica hangs up, which has not heard all of it yet.
     fn lose_upstream(&mut self, u: &mut Universe, attempt: Attempt, why: &str) {
-        self.hang_up(u, attempt);
+        if let Some(link) = self.upstream.as_mut().filter(|link| link.attempt == attempt)
+            && let Some(wire) = link.wire.take()
+        {
+            u.close(wire, End::Dialer);
+        }
         let what = Upstream::Lost { why: why.to_owned() };
         self.push_event(u, Event::Upstream { attempt, what });
     }
