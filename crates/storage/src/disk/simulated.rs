@@ -55,6 +55,7 @@ struct Machine {
     operations: u64,
     faults: BTreeMap<u64, Fault>,
     is_cut: bool,
+    ignores_sync_dir: bool,
 }
 
 impl SimulatedDisk {
@@ -77,6 +78,11 @@ impl SimulatedDisk {
     /// Makes the changing operation with this number fail; the first one has the number 0.
     pub fn fail_at(&self, operation: u64, fault: Fault) {
         self.lock().faults.insert(operation, fault);
+    }
+
+    /// Lets [`Disk::sync_dir`] do nothing from now on: for those who want to see what it is good for.
+    pub fn ignore_sync_dir(&self) {
+        self.lock().ignores_sync_dir = true;
     }
 
     /// Whether a [`Fault::Cut`] was reached.
@@ -201,7 +207,10 @@ impl Disk for SimulatedDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.change(|machine| machine.names.sync_dir(dir))
+        self.change(|machine| match machine.ignores_sync_dir {
+            true => Ok(()),
+            false => machine.names.sync_dir(dir),
+        })
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

@@ -245,6 +245,33 @@ fn settling_cuts_torn_ends_and_removes_files_without_records() {
 }
 
 #[test]
+fn l5_what_a_failed_sync_left_in_the_cache_alone_is_written_once_more() {
+    for fails_after in 0..12 {
+        let disk = SimulatedDisk::new();
+        let store = open_plain(&disk);
+        write_snapshot(&store, 0);
+        let mut log = store.log_writer(Zxid(0));
+        log.append(Zxid(1), &content(1)).unwrap();
+        log.commit().unwrap();
+        log.append(Zxid(2), &content(2)).unwrap();
+        disk.fail_at(disk.operations() + fails_after, crate::disk::Fault::Eio);
+        let _may_fail = log.commit();
+        // The process ends; the machine, and with it the cache, goes on. The next one counts what it reads.
+        disk.kill();
+        let store = open_plain(&disk);
+        let mut records = store.records_after(Zxid(0)).unwrap();
+        let counted = records.by_ref().map(|record| record.unwrap().zxid).last();
+        store.settle(&records.into_tails()).unwrap();
+        for seed in 0..8 {
+            let later = disk.fork();
+            later.crash(seed);
+            let left = zxids(open_plain(&later).records_after(Zxid(0)).unwrap());
+            assert_eq!(left.last().copied(), counted.map(|zxid| zxid.0), "{fails_after} {seed}");
+        }
+    }
+}
+
+#[test]
 fn what_was_given_up_is_never_loaded_again() {
     for operation in 0.. {
         let mut is_done = false;
