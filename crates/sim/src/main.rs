@@ -6,10 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rookeeper_sim::{Marks, Options, WANTED, run};
+use rookeeper_sim::{MUTANTS, Marks, Options, Sabotage, WANTED, run};
 
 const USAGE: &str = "usage: rookeeper-sim SEED [--seconds S] [--standalone] [--quiet]
-       rookeeper-sim --seeds N [--minutes M] [--from SEED] [--seconds S] [--standalone] [--threads T]";
+       rookeeper-sim --seeds N [--minutes M] [--from SEED] [--seconds S] [--standalone] [--threads T]
+       rookeeper-sim --sabotages                (built with the feature `sabotage`)";
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ struct Asked {
     minutes: u64,
     threads: usize,
     is_quiet: bool,
+    sabotages: bool,
     options: Options,
 }
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let is_well = match asked.seed {
         Some(seed) => one(&mut out, &asked, seed),
+        None if asked.sabotages => sabotages(&mut out, &asked),
         None => many(&mut out, &asked),
     };
     if is_well.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -40,8 +43,16 @@ fn main() -> ExitCode {
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
     let options = Options { seconds: 60, ..Options::of(0) };
-    let mut asked =
-        Asked { seed: None, seeds: 0, from: 1, minutes: u64::MAX, threads: 2, is_quiet: false, options };
+    let mut asked = Asked {
+        seed: None,
+        seeds: 0,
+        from: 1,
+        minutes: u64::MAX,
+        threads: 2,
+        is_quiet: false,
+        sabotages: false,
+        options,
+    };
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| parse_number(&text));
         match argument.as_str() {
@@ -51,11 +62,13 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
             "--seconds" => asked.options.seconds = number()?,
             "--threads" => asked.threads = usize::try_from(number()?).ok()?,
             "--standalone" => asked.options.is_standalone = true,
+            "--sabotages" => asked.sabotages = true,
+            "--sabotage" => asked.options.sabotage = Sabotage::named(&arguments.next()?)?,
             "--quiet" => asked.is_quiet = true,
             seed => asked.seed = Some(parse_number(seed)?),
         }
     }
-    (asked.seed.is_some() || asked.seeds > 0).then_some(asked)
+    (asked.seed.is_some() || asked.seeds > 0 || asked.sabotages).then_some(asked)
 }
 
 fn parse_number(text: &str) -> Option<u64> {
@@ -83,6 +96,31 @@ fn one(out: &mut impl Write, asked: &Asked, seed: u64) -> std::io::Result<bool> 
         None => writeln!(out, "ok")?,
     }
     Ok(report.failure.is_none())
+}
+
+/// Each known bug is put in, and must be seen within its number of seeds.
+fn sabotages(out: &mut impl Write, asked: &Asked) -> std::io::Result<bool> {
+    let mut missed = 0;
+    for mutant in MUTANTS {
+        let sabotage = Sabotage::named(mutant.name).unwrap_or_default();
+        let seen = (1..=mutant.seeds).find_map(|seed| {
+            let failure = run(Options { seed, sabotage, ..asked.options }).failure?;
+            Some((seed, failure))
+        });
+        match seen {
+            Some((seed, failure)) => {
+                let told: String = failure.to_string().chars().take(100).collect();
+                writeln!(out, "seen    {:<28} seed {seed:>2}  {told}", mutant.name)?;
+            }
+            None => {
+                missed += 1;
+                writeln!(out, "MISSED  {:<28} {} seeds  {}", mutant.name, mutant.seeds, mutant.what)?;
+            }
+        }
+        out.flush()?;
+    }
+    writeln!(out, "{} passed, {missed} failed", MUTANTS.len() - missed)?;
+    Ok(missed == 0)
 }
 
 /// What many runs came to.

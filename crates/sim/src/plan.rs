@@ -9,12 +9,14 @@ use replica::PeerSettings;
 use crate::clock::{Micros, SECOND};
 use crate::random::Random;
 use crate::run::Options;
+use crate::sabotage::Sabotage;
 
 /// The shape of the world.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) is_standalone: bool,
+    pub(crate) sabotage: Sabotage,
     pub(crate) voters: usize,
     pub(crate) observers: usize,
     pub(crate) clients: usize,
@@ -41,7 +43,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn draw(options: Options) -> Self {
-        let Options { seed, seconds, is_standalone, .. } = options;
+        let Options { seed, seconds, is_standalone, sabotage, .. } = options;
         let mut random = Random::stream(seed, "plan");
         let voters = if is_standalone { 1 } else { random.pick(&[3, 3, 3, 5, 5, 4]) };
         let observers = if is_standalone { 0 } else { random.pick(&[0, 0, 0, 1]) };
@@ -50,6 +52,7 @@ impl Plan {
         Self {
             seed,
             is_standalone,
+            sabotage,
             voters,
             observers,
             clients: usize::try_from(random.between(3, 12)).unwrap_or(3),

@@ -6,6 +6,7 @@ use crate::check::Failure;
 use crate::clock::SECOND;
 use crate::marks::Marks;
 use crate::plan::Plan;
+use crate::sabotage::Sabotage;
 use crate::world::World;
 
 /// What is run.
@@ -19,13 +20,15 @@ pub struct Options {
     pub is_told: bool,
     /// One server without an ensemble.
     pub is_standalone: bool,
+    /// A bug put in on purpose.
+    pub sabotage: Sabotage,
 }
 
 impl Options {
     /// An ensemble for a minute.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        Self { seed, seconds: 60, is_told: false, is_standalone: false }
+        Self { seed, seconds: 60, is_told: false, is_standalone: false, sabotage: Sabotage::default() }
     }
 }
 

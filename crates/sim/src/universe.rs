@@ -48,6 +48,11 @@ impl Universe {
         self.failure.get_or_insert(failure);
     }
 
+    /// Whether this bug was put in.
+    pub(crate) fn has_bug(&self, name: &str) -> bool {
+        self.plan.sabotage.is(name)
+    }
+
     /// Whether faults have ended for good.
     pub(crate) fn is_healing(&self) -> bool {
         self.now >= self.plan.faulty

@@ -33,7 +33,10 @@ impl World {
         let servers = (0..plan.servers())
             .map(|_| {
                 let rate = 1_000_000 - drift + random.below(2 * drift + 1);
-                Server::new(Clock { rate, offset: random.below(1000 * SECOND), wall_off_ms: 0 })
+                Server::new(
+                    Clock { rate, offset: random.below(1000 * SECOND), wall_off_ms: 0 },
+                    plan.sabotage,
+                )
             })
             .collect();
         let history = History::new(plan.clients);

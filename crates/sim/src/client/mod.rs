@@ -254,6 +254,8 @@ impl Client {
             invoked: u.now,
             returned: None,
         };
+        let (client, name) = (self.index, op.asked.request.op_code());
+        u.trace.say(u.now, || format!("client {client}: asks {name} xid {xid}"));
         self.outstanding.push_back((xid, Waiting::Op(history.invoke(op))));
         u.send(wire, End::Dialer, bytes);
     }

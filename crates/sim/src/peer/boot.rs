@@ -105,6 +105,7 @@ fn store_settings(plan: &Plan) -> StoreSettings {
     let log = LogSettings {
         preallocate_bytes: plan.preallocate_bytes,
         size_limit_bytes: plan.log_size_limit,
+        force_sync: !plan.sabotage.is("log-without-sync"),
         ..LogSettings::default()
     };
     StoreSettings { log, ..StoreSettings::new(Path::new(DATA_DIR)) }

@@ -91,12 +91,21 @@ impl Process {
         while end.connection.advance(now, wall_ms, &view, &access, &mut end.outbox, &mut actions) {}
         let bytes = end.outbox.take_bytes();
         let wire = end.wire;
+        let bytes = spoiled(u, bytes);
         if !bytes.is_empty() {
             u.send(wire, End::Acceptor, bytes);
         }
         for action in actions {
             match action {
-                ConnectionAction::Forward(event) => self.push_event(u, event),
+                ConnectionAction::Forward(event) => {
+                    if u.has_bug("zombie-transactions")
+                        && u.random.chance(20)
+                        && matches!(event, Event::Request(_))
+                    {
+                        self.push_event(u, event.clone());
+                    }
+                    self.push_event(u, event);
+                }
                 ConnectionAction::Heard(session) => {
                     u.ledger.heard(session, u.now);
                     self.heard.insert(session);
@@ -129,4 +138,37 @@ impl Process {
         u.close(end.wire, End::Acceptor);
         self.push_event(u, Event::ConnectionLost { connection: id });
     }
+}
+
+/// What a bug makes of the frames that a connection sends.
+fn spoiled(u: &mut Universe, bytes: Vec<u8>) -> Vec<u8> {
+    const BUGS: &[&str] = &["watch-after-reply", "watch-lost", "watch-twice", "reply-lost", "reads-ahead"];
+    let Some(bug) = BUGS.iter().find(|bug| u.has_bug(bug)) else { return bytes };
+    let mut left = bytes::BytesMut::from(&bytes[..]);
+    let (mut events, mut out) = (Vec::new(), Vec::new());
+    while let Ok(Some(frame)) = jute::frame::split(&mut left, jute::frame::FRAME_MAX_DEFAULT) {
+        let mut frame = frame.to_vec();
+        let xid = frame.first_chunk().map(|xid| i32::from_be_bytes(*xid));
+        // A handshake begins with the version of the protocol, which is zero.
+        let (is_event, is_reply) = (xid == Some(jute::xid::NOTIFICATION), xid.is_some_and(|xid| xid > 0));
+        let copies = match *bug {
+            "watch-lost" if is_event && u.random.chance(100) => 0,
+            "watch-twice" if is_event && u.random.chance(100) => 2,
+            "reply-lost" if is_reply && u.random.chance(10) => 0,
+            _ => 1,
+        };
+        if *bug == "reads-ahead"
+            && is_reply
+            && u.random.chance(10)
+            && let Some(low) = frame.get_mut(11)
+        {
+            *low = low.saturating_add(1);
+        }
+        let to = if is_event && *bug == "watch-after-reply" { &mut events } else { &mut out };
+        for _ in 0..copies {
+            jute::write::buffer(to, Some(&frame));
+        }
+    }
+    out.append(&mut events);
+    out
 }

@@ -15,6 +15,7 @@ use tree::{State, StateSettings};
 
 use super::boot;
 use super::process::Input;
+use crate::sabotage::Sabotage;
 
 /// Something for the disk thread.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub(crate) struct DiskThread {
     /// The snapshot that is being written beside.
     pub(crate) snapshot: Option<(SnapshotWriter<SimulatedDisk>, Trailers)>,
     buffer: Vec<u8>,
+    sabotage: Sabotage,
 }
 
 /// What carrying out a batch led to.
@@ -64,6 +66,7 @@ impl DiskThread {
         durable: Zxid,
         snap_count: u64,
         seed: u64,
+        sabotage: Sabotage,
     ) -> Self {
         Self {
             log: store.log_writer(durable),
@@ -75,6 +78,7 @@ impl DiskThread {
             since_snapshot: 0,
             snapshot: None,
             buffer: Vec::new(),
+            sabotage,
         }
     }
 
@@ -137,11 +141,15 @@ impl DiskThread {
                 self.log.append(record.header.zxid, &self.buffer)?;
             }
             Command::Accepted(epoch) => {
-                epochs::write_accepted(&disk, &dir, i64::from(epoch))?;
+                if !self.sabotage.is("accepted-epoch-forgotten") {
+                    epochs::write_accepted(&disk, &dir, i64::from(epoch))?;
+                }
                 done.inputs.push(Input::Event(Event::AcceptedEpochWritten { epoch }));
             }
             Command::Current(epoch) => {
-                epochs::write_current(&disk, &dir, i64::from(epoch))?;
+                if !self.sabotage.is("current-epoch-forgotten") {
+                    epochs::write_current(&disk, &dir, i64::from(epoch))?;
+                }
                 done.inputs.push(Input::Event(Event::CurrentEpochWritten { epoch }));
             }
             Command::Truncate(zxid) => {
@@ -169,12 +177,26 @@ impl DiskThread {
     }
 
     fn truncate(&mut self, zxid: Zxid, done: &mut Done) -> Result<(), StorageError> {
-        match self.store.truncate(zxid) {
+        if self.sabotage.is("truncate-in-memory-only") {
+            done.inputs.push(Input::Event(Event::Truncated { outcome: Ok(zxid) }));
+            return Ok(());
+        }
+        let cut = match self.sabotage {
+            bug if bug.is("truncate-keeps-one") => Zxid(zxid.0 + 1),
+            bug if bug.is("truncate-one-too-many") => Zxid(zxid.0 - 1),
+            _ => zxid,
+        };
+        match self.store.truncate(cut) {
             Ok(last) => {
+                let last = if cut == zxid { last } else { zxid };
                 self.log = self.store.log_writer(last);
                 let (state, _) =
                     boot::recover(&self.store, self.settings).map_err(|_| StorageError::Poisoned)?;
                 done.was_truncated = true;
+                if self.sabotage.is("truncate-keeps-state") {
+                    done.inputs.push(Input::Event(Event::Truncated { outcome: Ok(last) }));
+                    return Ok(());
+                }
                 done.inputs.push(Input::Swap(Box::new(state), Event::Truncated { outcome: Ok(last) }));
                 Ok(())
             }
@@ -193,6 +215,17 @@ impl DiskThread {
         items: &[SnapshotItem],
         trailers: Trailers,
     ) -> Result<(), StorageError> {
+        if self.sabotage.is("snapshot-not-installed") {
+            self.log = self.store.log_writer(zxid);
+            return Ok(());
+        }
+        if self.sabotage.is("snapshot-beside-old-log") {
+            let mut writer = self.store.snapshot_writer(zxid)?;
+            items.iter().try_for_each(|item| writer.push(item))?;
+            writer.finish(trailers)?;
+            self.log = self.store.log_writer(zxid);
+            return Ok(());
+        }
         let mut replacement = self.store.begin_replacement(zxid)?;
         items.iter().try_for_each(|item| replacement.push(item))?;
         replacement.finish(trailers)?;

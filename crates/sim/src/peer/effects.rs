@@ -49,6 +49,9 @@ impl Process {
             u.fail(failure);
         }
         self.tail = zxid;
+        if u.has_bug("ack-before-durable") {
+            self.push_event(u, pipeline::event::Event::Durable { zxid });
+        }
         self.command(u, Command::Append(record));
     }
 
@@ -77,6 +80,7 @@ impl Process {
 
     /// What concerns the state and clients.
     fn carry(&mut self, u: &mut Universe, effect: Effect) {
+        let Some(effect) = self.spoiled(u, effect) else { return };
         let applied = match &effect {
             Effect::Apply { record, .. } => Some(Arc::clone(record)),
             _ => None,
@@ -200,6 +204,32 @@ impl Process {
     /// A picture of the state, for a learner or a file.
     pub(super) fn view(&mut self) -> View {
         View::begin(&mut self.state)
+    }
+}
+
+impl Process {
+    /// What a bug makes of an effect; `None` when it is left out.
+    fn spoiled(&mut self, u: &mut Universe, effect: Effect) -> Option<Effect> {
+        let Effect::Apply { record, origin } = effect else { return Some(effect) };
+        if u.has_bug("commit-lost") && self.mode == Some(Mode::Follower) && u.random.chance(5) {
+            return None;
+        }
+        if u.has_bug("commit-out-of-order") && self.mode == Some(Mode::Follower) {
+            match self.held_back.take() {
+                Some(held) => self.effects.push(held),
+                None if u.random.chance(5) => {
+                    self.held_back = Some(Effect::Apply { record, origin });
+                    return None;
+                }
+                None => {}
+            }
+        }
+        let mut changed = (*record).clone();
+        match &mut changed.txn {
+            Txn::Multi(parts) if u.has_bug("multi-in-part") && parts.len() > 1 => drop(parts.pop()),
+            _ => return Some(Effect::Apply { record, origin }),
+        }
+        Some(Effect::Apply { record: Arc::new(changed), origin })
     }
 }
 

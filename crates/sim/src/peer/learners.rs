@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use jute::snapshot::SnapshotItem;
 use jute::{DecodeError, Reader, Zxid, write};
 use replica::Event;
 use tree::snapshot::View;
@@ -25,6 +26,8 @@ struct Link {
     received: Vec<u8>,
     waiting: VecDeque<Item>,
     streaming: Option<View>,
+    /// A bug takes the picture only now.
+    is_late: bool,
 }
 
 enum Item {
@@ -48,7 +51,8 @@ impl Process {
         self.learners.next += 1;
         // No life gives out the numbers of another, though nobody would mind.
         let id = LinkId(self.life << 32 | self.learners.next);
-        let link = Link { wire, received: Vec::new(), waiting: VecDeque::new(), streaming: None };
+        let link =
+            Link { wire, received: Vec::new(), waiting: VecDeque::new(), streaming: None, is_late: false };
         self.learners.links.insert(id, link);
         self.learners.by_wire.insert(wire, id);
         self.push_event(u, Event::LearnerConnected { link: id });
@@ -61,7 +65,21 @@ impl Process {
         loop {
             let Some(link) = self.learners.links.get_mut(&id) else { return };
             match take_packet(zab::packet::From::Learner, &mut link.received) {
-                Ok(Some(packet)) => self.push_event(u, Event::LearnerPacket { link: id, packet }),
+                Ok(Some(packet)) => {
+                    if u.has_bug("ack-counted-twice") && matches!(packet, Packet::Ack(_)) {
+                        for other in self
+                            .learners
+                            .links
+                            .keys()
+                            .copied()
+                            .filter(|other| *other != id)
+                            .collect::<Vec<_>>()
+                        {
+                            self.push_event(u, Event::LearnerPacket { link: other, packet: packet.clone() });
+                        }
+                    }
+                    self.push_event(u, Event::LearnerPacket { link: id, packet });
+                }
                 Ok(None) => return,
                 Err(why) => return self.lose_learner(u, id, why),
             }
@@ -76,6 +94,12 @@ impl Process {
     }
 
     pub(super) fn send_to_learner(&mut self, u: &mut Universe, id: LinkId, what: Outgoing) {
+        let what = match what {
+            Outgoing::Packet(Packet::Revalidated { session, .. }) if u.has_bug("session-resurrected") => {
+                Outgoing::Packet(Packet::Revalidated { session, is_valid: true })
+            }
+            what => what,
+        };
         let item = match what {
             Outgoing::Packet(packet) => Item::Packet(packet),
             Outgoing::Log { after, up_to } => Item::Log { after, up_to },
@@ -116,12 +140,22 @@ impl Process {
     /// The next slice of a snapshot that is being sent.
     pub(super) fn stream_on(&mut self, u: &mut Universe, id: LinkId) {
         let Some(link) = self.learners.links.get_mut(&id) else { return };
+        if std::mem::take(&mut link.is_late) {
+            link.streaming = Some(View::begin(&mut self.state));
+        }
         let Some(view) = &mut link.streaming else { return };
         let Ok(items) = view.next_slice(&self.state, SLICE_ITEMS) else {
             return self.lose_learner(u, id, "the state was replaced while it was sent".to_owned());
         };
         let mut bytes = Vec::new();
-        items.iter().for_each(|item| item.encode(&mut bytes));
+        for item in items {
+            match item {
+                SnapshotItem::Sessions(_) if u.has_bug("snapshot-without-sessions") => {
+                    SnapshotItem::Sessions(Vec::new()).encode(&mut bytes);
+                }
+                item => item.encode(&mut bytes),
+            }
+        }
         let is_finished = view.is_finished();
         if is_finished {
             write::string(&mut bytes, SIGNATURE);
@@ -161,10 +195,12 @@ impl Process {
                     Err(why) => return self.lose_learner(u, id, why),
                 },
                 Some(Item::Snapshot(view)) => {
+                    link.is_late = u.has_bug("snapshot-taken-late");
                     u.marks.reach("sync: SNAP");
                     u.send(wire, End::Acceptor, Packet::Snap(view.zxid()).to_vec());
                     link.streaming = Some(view);
-                    self.plan(u, 100, ServerTurn::Stream(id));
+                    let after = if link.is_late { 20_000 } else { 100 };
+                    self.plan(u, after, ServerTurn::Stream(id));
                 }
                 Some(Item::Close(why)) => return self.lose_learner(u, id, why),
             }

@@ -16,6 +16,7 @@ pub(crate) use process::{Ending, Process};
 
 use crate::agenda::{Happening, Life};
 use crate::clock::{Clock, MS, Micros};
+use crate::sabotage::Sabotage;
 
 /// A machine.
 pub(crate) struct Server {
@@ -34,8 +35,12 @@ pub(crate) struct Server {
 pub(crate) const SYNC_MAX: Micros = 4 * MS;
 
 impl Server {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self { disk: SimulatedDisk::new(), clock, life: 0, process: None, paused: None, sync_max: SYNC_MAX }
+    pub(crate) fn new(clock: Clock, sabotage: Sabotage) -> Self {
+        let disk = SimulatedDisk::new();
+        if sabotage.is("no-directory-sync") {
+            disk.ignore_sync_dir();
+        }
+        Self { disk, clock, life: 0, process: None, paused: None, sync_max: SYNC_MAX }
     }
 
     /// Whether its process runs, be it stopped for a while.

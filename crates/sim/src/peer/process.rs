@@ -69,6 +69,8 @@ pub(crate) struct Process {
     pub(crate) is_listening: bool,
     pub(crate) learners: Learners,
     pub(crate) upstream: Option<Link>,
+    /// The state that came behind SNAP, until it is adopted.
+    pub(crate) received: Option<(zab::Attempt, State)>,
     pub(crate) disk: DiskThread,
     pub(crate) sync_max: Micros,
     pub(crate) snapshot: Option<SnapshotJob>,
@@ -79,6 +81,8 @@ pub(crate) struct Process {
     /// The last record that the log was given.
     pub(crate) tail: Zxid,
     pub(crate) ending: Option<Ending>,
+    /// A transaction that a bug keeps for later.
+    pub(crate) held_back: Option<Effect>,
 }
 
 impl Process {
@@ -99,7 +103,8 @@ impl Process {
         let replica = start_replica(u, host, &settings, start, seed, &state, now, &mut effects);
         let last = state.last_processed_zxid();
         let disk_seed = u.random.next();
-        let disk = DiskThread::new(store, settings.state(), last, u.plan.snap_count, disk_seed);
+        let disk =
+            DiskThread::new(store, settings.state(), last, u.plan.snap_count, disk_seed, u.plan.sabotage);
         let interval = settings.containers.check_interval_ms;
         let mut process = Self {
             host,
@@ -120,6 +125,7 @@ impl Process {
             is_listening: false,
             learners: Learners::default(),
             upstream: None,
+            received: None,
             disk,
             sync_max,
             snapshot: None,
@@ -127,6 +133,7 @@ impl Process {
             applied: u.ledger.record_at(last),
             tail: u.ledger.record_at(last),
             ending: None,
+            held_back: None,
             state,
             settings,
         };
@@ -241,7 +248,10 @@ impl Process {
     }
 
     fn hand_over_heard(&mut self, u: &mut Universe) {
-        let sessions: Vec<_> = std::mem::take(&mut self.heard).into_iter().collect();
+        let mut sessions: Vec<_> = std::mem::take(&mut self.heard).into_iter().collect();
+        if u.has_bug("heartbeats-unheard") {
+            sessions.clear();
+        }
         let now = self.now(u);
         let heard = pipeline::event::Event::Heard { sessions };
         self.replica.step(now, heard, &self.state, &mut self.effects);

@@ -24,7 +24,6 @@ pub(crate) struct Link {
     wire: Option<WireId>,
     received: Vec<u8>,
     incoming: Option<Incoming>,
-    state: Option<State>,
 }
 
 /// A snapshot on its way.
@@ -41,15 +40,8 @@ impl Process {
     pub(super) fn dial(&mut self, u: &mut Universe, attempt: Attempt, leader: ServerId, within_ms: u64) {
         let until = u.now + within_ms * MS;
         let Some(host) = u.plan.host_of(leader) else { return };
-        self.upstream = Some(Link {
-            attempt,
-            leader: host,
-            until,
-            wire: None,
-            received: Vec::new(),
-            incoming: None,
-            state: None,
-        });
+        self.upstream =
+            Some(Link { attempt, leader: host, until, wire: None, received: Vec::new(), incoming: None });
         self.dial_on(u, attempt);
     }
 
@@ -90,8 +82,12 @@ impl Process {
             let attempt = link.attempt;
             let what = if link.incoming.is_some() {
                 match link.take_snapshot() {
-                    Ok(false) => return,
-                    Ok(true) => Upstream::SnapshotReceived,
+                    Ok(None) => return,
+                    Ok(Some(state)) => {
+                        // It waits to be adopted, whatever becomes of the link.
+                        self.received = Some((attempt, state));
+                        Upstream::SnapshotReceived
+                    }
                     Err(why) => return self.lose_upstream(u, attempt, &why),
                 }
             } else {
@@ -107,7 +103,18 @@ impl Process {
                     Err(why) => return self.lose_upstream(u, attempt, &why),
                 }
             };
+            let committed = match &what {
+                Upstream::Packet(Packet::Proposal(record)) if u.has_bug("apply-before-commit") => {
+                    Some(record.header.zxid)
+                }
+                Upstream::Packet(Packet::Commit(_)) if u.has_bug("apply-before-commit") => continue,
+                _ => None,
+            };
             self.push_event(u, Event::Upstream { attempt, what });
+            if let Some(zxid) = committed {
+                let what = Upstream::Packet(Packet::Commit(zxid));
+                self.push_event(u, Event::Upstream { attempt, what });
+            }
         }
     }
 
@@ -137,7 +144,7 @@ impl Process {
 
     /// The state that came behind SNAP.
     pub(super) fn take_received(&mut self, attempt: Attempt) -> Option<State> {
-        self.upstream.as_mut().filter(|link| link.attempt == attempt)?.state.take()
+        self.received.take_if(|(of, _)| *of == attempt).map(|(_, state)| state)
     }
 
     /// The connection goes; what came by it stays until the replica hangs up, which has not heard all of it yet.
@@ -157,16 +164,16 @@ impl Process {
 }
 
 impl Link {
-    /// Takes what has come of the snapshot; whether it is whole.
-    fn take_snapshot(&mut self) -> Result<bool, String> {
-        let Some(incoming) = &mut self.incoming else { return Ok(false) };
+    /// Takes what has come of the snapshot: the state, once it is whole.
+    fn take_snapshot(&mut self) -> Result<Option<State>, String> {
+        let Some(incoming) = &mut self.incoming else { return Ok(None) };
         while !incoming.decoder.is_finished() {
             let mut reader = Reader::from_slice(&self.received);
             let item = incoming.decoder.next(&mut reader).map_err(|error| error.to_string())?;
             let taken = reader.position();
             self.received.drain(..taken);
             match item {
-                None => return Ok(false),
+                None => return Ok(None),
                 Some(item @ SnapshotItem::End) => {
                     incoming.builder.push(item).map_err(|error| error.to_string())?;
                     break;
@@ -175,13 +182,12 @@ impl Link {
             }
         }
         let signature = self.received.get(..4 + SIGNATURE.len());
-        let Some(signature) = signature else { return Ok(false) };
+        let Some(signature) = signature else { return Ok(None) };
         if signature.get(4..) != Some(SIGNATURE.as_bytes()) {
             return Err("a snapshot without a signature".to_owned());
         }
         self.received.drain(..4 + SIGNATURE.len());
-        let Some(incoming) = self.incoming.take() else { return Ok(false) };
-        self.state = Some(incoming.builder.finish(incoming.zxid).map_err(|error| error.to_string())?);
-        Ok(true)
+        let Some(incoming) = self.incoming.take() else { return Ok(None) };
+        incoming.builder.finish(incoming.zxid).map(Some).map_err(|error| error.to_string())
     }
 }

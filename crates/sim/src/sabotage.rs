@@ -1,0 +1,74 @@
+//! Bugs of the past, put in on purpose, so that the checkers show that they see them.
+//!
+//! All of them sit where the simulator carries out what a server decides, or hands it what came: there each looks to the rest of
+//! the world as the bug itself would. Without the feature `sabotage` none can be switched on.
+
+/// The one that is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sabotage(Option<&'static str>);
+
+/// A sabotage and the number of seeds within which it must be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mutant {
+    /// Its name.
+    pub name: &'static str,
+    /// What goes wrong, and where that was.
+    pub what: &'static str,
+    /// So many seeds are tried.
+    pub seeds: u64,
+}
+
+impl Sabotage {
+    /// The sabotage of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        MUTANTS.iter().find(|mutant| mutant.name == name).map(|mutant| Self(Some(mutant.name)))
+    }
+
+    /// Whether it is this one.
+    pub(crate) fn is(self, name: &str) -> bool {
+        cfg!(feature = "sabotage") && self.0 == Some(name)
+    }
+}
+
+const fn mutant(name: &'static str, seeds: u64, what: &'static str) -> Mutant {
+    Mutant { name, what, seeds }
+}
+
+/// All of them.
+pub const MUTANTS: &[Mutant] = &[
+    mutant("ack-before-durable", 10, "the log says durable when it was given a record (ZK-3911, ZK-4646)"),
+    mutant("log-without-sync", 10, "a commit of the log does not wait for the disk"),
+    mutant("no-directory-sync", 20, "new and renamed names are not made durable (ZK-2003)"),
+    mutant("accepted-epoch-forgotten", 20, "acceptedEpoch is answered and not written (ZK-335, ZK-1081)"),
+    mutant("current-epoch-forgotten", 20, "currentEpoch is answered and not written (ZK-2307)"),
+    mutant("truncate-keeps-one", 40, "TRUNC leaves one record too many (ZK-1154, L2)"),
+    mutant("truncate-one-too-many", 40, "TRUNC takes one record too many (ZK-1156)"),
+    mutant("truncate-in-memory-only", 40, "TRUNC is answered, and the log stays (ZK-3701)"),
+    mutant("truncate-keeps-state", 40, "TRUNC cuts the log, and memory stays (ZK-2845)"),
+    mutant(
+        "snapshot-not-installed",
+        20,
+        "the state behind SNAP is answered as durable and is not (ZK-2872, L7)",
+    ),
+    mutant(
+        "snapshot-beside-old-log",
+        40,
+        "the state behind SNAP is written beside a log that does not lead to it",
+    ),
+    mutant("snapshot-taken-late", 10, "what follows SNAP is not what it was taken at (ZK-3144)"),
+    mutant("snapshot-without-sessions", 10, "a snapshot to a learner has no sessions (ZK-1367)"),
+    mutant("ack-counted-twice", 10, "an ACK counts for another learner too (ZK-2959)"),
+    mutant("apply-before-commit", 20, "a follower applies what is proposed (ZK-2845)"),
+    mutant("commit-lost", 5, "a follower leaves one transaction out (ZK-2355, ZK-4925)"),
+    mutant("commit-out-of-order", 5, "two transactions change places when they are applied (ZK-3598)"),
+    mutant("multi-in-part", 5, "the last part of a multi is not applied"),
+    mutant("heartbeats-unheard", 10, "heard sessions are not handed over (ZK-1049)"),
+    mutant("session-resurrected", 20, "every session may be taken up again (ZK-1496)"),
+    mutant("watch-after-reply", 10, "events stand behind the replies of the same burst"),
+    mutant("watch-lost", 5, "one event in ten is not sent (ZK-1412)"),
+    mutant("watch-twice", 5, "one event in ten is sent twice"),
+    mutant("reply-lost", 10, "one reply in a hundred is not sent, and the connection goes on"),
+    mutant("reads-ahead", 5, "a reply shows a zxid above the state it is of"),
+    mutant("zombie-transactions", 10, "a request is carried out twice"),
+];
