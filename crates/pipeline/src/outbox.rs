@@ -31,6 +31,7 @@ pub struct Outbox {
     bytes: Vec<u8>,
     cap_bytes: usize,
     completed: u64,
+    has_dropped: bool,
     opened: Option<Opened>,
     with_read_only_byte: bool,
     close: Option<CloseReason>,
@@ -47,6 +48,7 @@ impl Outbox {
             bytes: Vec::new(),
             cap_bytes: settings.outbox_bytes_max,
             completed: 0,
+            has_dropped: false,
             opened: None,
             with_read_only_byte: false,
             close: None,
@@ -131,9 +133,21 @@ impl Outbox {
         self.close(CloseReason::UnknownSession);
     }
 
-    /// Counts one forwarded request as done, whether it was answered or dropped.
+    /// Counts one forwarded request as done.
     pub fn complete_one(&mut self) {
         self.completed += 1;
+    }
+
+    /// Counts one forwarded request as done that gets no answer. The connection ends once the requests before it are
+    /// answered, for an answer to a later one would be taken for that of this one.
+    pub fn drop_one(&mut self) {
+        self.has_dropped = true;
+        self.complete_one();
+    }
+
+    /// Whether a request got no answer.
+    pub(crate) fn has_dropped(&self) -> bool {
+        self.has_dropped
     }
 
     /// Number of forwarded requests that are done.

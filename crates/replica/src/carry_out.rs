@@ -187,7 +187,7 @@ impl<O: Outboxes> Carrier<'_, O> {
                 self.answered(origin, zxid, OP_NONE);
                 self.to(origin.connection, |outbox| outbox.reply_code(origin.xid, zxid, *code));
             }
-            LocalReply::Dropped => {}
+            LocalReply::Dropped => return self.to(origin.connection, Outbox::drop_one),
         }
         self.to(origin.connection, Outbox::complete_one);
     }

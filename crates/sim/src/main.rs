@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rookeeper_sim::{MUTANTS, Marks, Options, Sabotage, WANTED, run};
+use rookeeper_sim::{MUTANTS, Marks, Mutant, Options, Sabotage, WANTED, run};
 
 const USAGE: &str = "usage: rookeeper-sim SEED [--seconds S] [--standalone] [--quiet]
-       rookeeper-sim --seeds N [--minutes M] [--from SEED] [--seconds S] [--standalone] [--threads T]
+       rookeeper-sim --seeds N [--minutes M [--least N]] [--from SEED] [--seconds S] [--standalone] [--threads T]
        rookeeper-sim --sabotages                (built with the feature `sabotage`)";
 
 /// What the command line asks for.
@@ -19,6 +19,8 @@ struct Asked {
     seeds: u64,
     from: u64,
     minutes: u64,
+    /// So many runs are made even when the minutes are over.
+    least: u64,
     threads: usize,
     is_quiet: bool,
     sabotages: bool,
@@ -26,7 +28,7 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stdout();
     let Some(asked) = parse(std::env::args().skip(1)) else {
         // Nobody is left to tell when the output is closed.
         let _ = writeln!(out, "{USAGE}");
@@ -48,6 +50,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
         seeds: 0,
         from: 1,
         minutes: u64::MAX,
+        least: 0,
         threads: 2,
         is_quiet: false,
         sabotages: false,
@@ -59,6 +62,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
             "--seeds" => asked.seeds = number()?,
             "--from" => asked.from = number()?,
             "--minutes" => asked.minutes = number()?,
+            "--least" => asked.least = number()?,
             "--seconds" => asked.options.seconds = number()?,
             "--threads" => asked.threads = usize::try_from(number()?).ok()?,
             "--standalone" => asked.options.is_standalone = true,
@@ -99,28 +103,45 @@ fn one(out: &mut impl Write, asked: &Asked, seed: u64) -> std::io::Result<bool> 
 }
 
 /// Each known bug is put in, and must be seen within its number of seeds.
-fn sabotages(out: &mut impl Write, asked: &Asked) -> std::io::Result<bool> {
-    let mut missed = 0;
-    for mutant in MUTANTS {
-        let sabotage = Sabotage::named(mutant.name).unwrap_or_default();
-        let seen = (1..=mutant.seeds).find_map(|seed| {
-            let failure = run(Options { seed, sabotage, ..asked.options }).failure?;
-            Some((seed, failure))
-        });
-        match seen {
-            Some((seed, failure)) => {
-                let told: String = failure.to_string().chars().take(100).collect();
-                writeln!(out, "seen    {:<28} seed {seed:>2}  {told}", mutant.name)?;
+fn sabotages(out: &mut (impl Write + Send), asked: &Asked) -> std::io::Result<bool> {
+    let next = AtomicUsize::new(0);
+    let told = Mutex::new((out, 0));
+    let look = || {
+        while let Some(mutant) = MUTANTS.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let seen = look_for(asked, mutant);
+            let Ok(mut told) = told.lock() else { return Ok(()) };
+            let (out, missed) = &mut *told;
+            match seen {
+                Some((seed, failure)) => {
+                    let failure: String = failure.chars().take(100).collect();
+                    writeln!(out, "seen    {:<28} seed {seed:>2}  {failure}", mutant.name)?;
+                }
+                None => {
+                    *missed += 1;
+                    writeln!(out, "MISSED  {:<28} {} seeds  {}", mutant.name, mutant.seeds, mutant.what)?;
+                }
             }
-            None => {
-                missed += 1;
-                writeln!(out, "MISSED  {:<28} {} seeds  {}", mutant.name, mutant.seeds, mutant.what)?;
-            }
+            out.flush()?;
         }
-        out.flush()?;
-    }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..asked.threads).map(|_| scope.spawn(look)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or(Ok(())));
+        joined.collect::<std::io::Result<()>>()
+    })?;
+    let (out, missed) = told.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     writeln!(out, "{} passed, {missed} failed", MUTANTS.len() - missed)?;
     Ok(missed == 0)
+}
+
+/// The first seed that fails with a bug put in, and how.
+fn look_for(asked: &Asked, mutant: &Mutant) -> Option<(u64, String)> {
+    let sabotage = Sabotage::named(mutant.name)?;
+    (1..=mutant.seeds).find_map(|seed| {
+        let failure = run(Options { seed, sabotage, ..asked.options }).failure?;
+        Some((seed, failure.to_string()))
+    })
 }
 
 /// What many runs came to.
@@ -137,7 +158,7 @@ struct Sum {
 
 fn many(out: &mut impl Write, asked: &Asked) -> std::io::Result<bool> {
     let until = Instant::now().checked_add(Duration::from_secs(asked.minutes.saturating_mul(60)));
-    let next = AtomicU64::new(asked.from);
+    let next = AtomicU64::new(0);
     let sum = Mutex::new(Sum::default());
     std::thread::scope(|scope| {
         for _ in 0..asked.threads {
@@ -149,26 +170,41 @@ fn many(out: &mut impl Write, asked: &Asked) -> std::io::Result<bool> {
 }
 
 fn work(asked: &Asked, next: &AtomicU64, until: Option<Instant>, sum: &Mutex<Sum>) {
-    while until.is_none_or(|until| Instant::now() < until) {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= asked.from.saturating_add(asked.seeds) {
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let is_over = until.is_some_and(|until| Instant::now() >= until) && number >= asked.least;
+        if is_over || number >= asked.seeds {
             return;
         }
-        let began = Instant::now();
+        let seed = asked.from.wrapping_add(number);
+        let began = cpu_time();
         let report = run(Options { seed, is_told: false, ..asked.options });
         let Ok(mut sum) = sum.lock() else { return };
         sum.runs += 1;
-        sum.busy += began.elapsed();
+        sum.busy += cpu_time().saturating_sub(began);
         sum.seconds += report.seconds;
         sum.committed += report.committed;
         sum.operations += report.operations;
         sum.marks.merge(&report.marks);
+        // The lines of several threads do not mix: each is one call.
+        let mut told = std::io::stderr();
         if let Some(failure) = report.failure {
-            // The lines of several threads do not mix: each is one call.
-            let _ = writeln!(std::io::stderr(), "seed {seed} FAILED after {} s: {failure}", report.seconds);
+            let _ = writeln!(told, "seed {seed} FAILED after {} s: {failure}", report.seconds);
             sum.failed.push((seed, failure.to_string()));
         }
+        if sum.runs % TOLD_EVERY == 0 {
+            let (runs, failed) = (sum.runs, sum.failed.len());
+            let _ = writeln!(told, "{runs} runs, {} virtual hours, {failed} failed", sum.seconds / 3600);
+        }
     }
+}
+
+/// Time that this thread has had a processor, or the time of the day where the system does not tell.
+fn cpu_time() -> Duration {
+    static BEGAN: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let on_cpu = told.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    on_cpu.map_or_else(|| BEGAN.elapsed(), Duration::from_nanos)
 }
 
 fn tell(out: &mut impl Write, asked: &Asked, sum: &Sum) -> std::io::Result<bool> {
@@ -201,3 +237,5 @@ fn tell(out: &mut impl Write, asked: &Asked, sum: &Sum) -> std::io::Result<bool>
 
 /// A session of so many runs must have reached every mark.
 const RUNS_LONG: u64 = 300;
+/// Runs between two lines of progress.
+const TOLD_EVERY: u64 = 200;

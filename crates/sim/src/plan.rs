@@ -59,7 +59,7 @@ impl Plan {
             tick_ms,
             init_limit: 10,
             sync_limit: 5,
-            snap_count: random.pick(&[5, 20, 60, 200, 1000]),
+            snap_count: random.pick(&[5, 20, 60, 200, 1000, 5000]),
             commit_log_count: random.pick(&[2, 10, 50, 500]),
             sends_log: !random.chance(250),
             forces_snapshot: random.chance(60),
@@ -68,7 +68,7 @@ impl Plan {
             faulty: seconds * SECOND,
             healing: 25 * SECOND,
             fault_every: random.pick(&[SECOND / 2, SECOND, 2 * SECOND, 4 * SECOND]),
-            think: random.pick(&[SECOND / 40, SECOND / 20, SECOND / 5]),
+            think: random.pick(&[SECOND / 40, SECOND / 10, SECOND / 3]),
             pipeline: pipeline_settings(tick_ms),
             verifier: Arc::new(verifier(voters, observers)),
         }

@@ -402,7 +402,7 @@ impl World {
             return;
         }
         self.looked_at = end;
-        self.look_next = self.universe.now + self.universe.random.between(SECOND / 10, SECOND);
+        self.look_next = self.universe.now + self.universe.random.between(SECOND / 2, 4 * SECOND);
         let voters = self.universe.plan.voters;
         let mut holders = 0;
         for server in self.servers.iter().take(voters) {

@@ -271,6 +271,10 @@ impl Connection {
     fn run(&mut self, turn: &mut Turn<'_>) -> Result<(), CloseReason> {
         self.note_session(turn);
         while turn.outbox.closed().is_none() {
+            // diverges(dropped-request): the reference goes on, and its client finds the next xid out of order
+            if turn.outbox.has_dropped() {
+                return if self.in_flight() == 0 { Err(CloseReason::RequestDropped) } else { Ok(()) };
+            }
             let progress = match self.phase {
                 Phase::FirstBytes => self.first_bytes(turn)?,
                 Phase::Connect => self.connect(turn)?,

@@ -83,6 +83,8 @@ pub enum CloseReason {
     Shutdown,
     /// The server changed its role.
     RoleChanged,
+    /// A request was dropped without an answer: what came behind it must not be answered.
+    RequestDropped,
     /// An administrator or a four-letter word ended the connection.
     Requested,
     /// The client closed the connection.
@@ -119,6 +121,7 @@ impl CloseReason {
             Self::NotServing => "not_serving",
             Self::Shutdown => "shutdown",
             Self::RoleChanged => "role_changed",
+            Self::RequestDropped => "request_dropped",
             Self::Requested => "requested",
             Self::PeerClosed => "peer_closed",
             Self::Peer { .. } => "peer",
@@ -148,6 +151,7 @@ impl CloseReason {
         "not_serving",
         "shutdown",
         "role_changed",
+        "request_dropped",
         "requested",
         "peer_closed",
         "peer",
@@ -192,6 +196,9 @@ impl fmt::Display for CloseReason {
             Self::NotServing => write!(f, "server: it does not serve at the moment"),
             Self::Shutdown => write!(f, "server: it stops"),
             Self::RoleChanged => write!(f, "server: its role changed"),
+            Self::RequestDropped => {
+                write!(f, "server: it dropped a request, for the session ends or the server hands over")
+            }
             Self::Requested => write!(f, "server: an administrator asked for it"),
             Self::PeerClosed => write!(f, "the client closed the connection"),
             Self::Peer { what } => write!(f, "the connection broke: {what}"),

@@ -137,6 +137,7 @@ fn each_reason_has_its_own_name() {
         CloseReason::NotServing,
         CloseReason::Shutdown,
         CloseReason::RoleChanged,
+        CloseReason::RequestDropped,
         CloseReason::Requested,
         CloseReason::PeerClosed,
         CloseReason::Peer { what: "reset" },

@@ -319,6 +319,7 @@ impl Task {
             | CloseReason::SessionMoved
             | CloseReason::ClientReconnect
             | CloseReason::UnknownSession
+            | CloseReason::RequestDropped
             | CloseReason::RoleChanged => {
                 tracing::info!(%remote, %session, name = reason.name(), "connection closed: {reason}");
             }

@@ -66,6 +66,29 @@ fn a_read_waits_for_writes_and_holds_back_what_follows() {
     assert_eq!(outline(&harness.outbox.take_bytes()), ["4 OK", "-2 OK"]);
 }
 
+/// What stands behind a request without an answer gets none: its answer would be taken for the missing one.
+#[test]
+fn behind_a_dropped_request_the_connection_ends_once_those_before_it_are_answered() {
+    let mut harness = harness();
+    harness.receive(&[create(1), create(2), exists(3), ping()].concat());
+    harness.outbox.drop_one();
+    harness.advance();
+    assert_eq!((outline(&harness.outbox.take_bytes()), closed(&harness)), (vec![], None));
+    harness.answer_one();
+    harness.advance();
+    assert_eq!(outline(&harness.outbox.take_bytes()), ["1 OK"]);
+    assert_eq!(closed(&harness), Some(CloseReason::RequestDropped));
+}
+
+#[test]
+fn a_dropped_end_of_a_session_ends_the_connection() {
+    let mut harness = harness();
+    harness.receive(&close_session(1));
+    harness.outbox.drop_one();
+    harness.advance();
+    assert_eq!(closed(&harness), Some(CloseReason::RequestDropped));
+}
+
 #[test]
 fn credentials_overtake_and_count_for_what_comes_later() {
     let mut harness = harness();
