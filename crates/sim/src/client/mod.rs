@@ -34,6 +34,7 @@ pub(crate) struct Client {
     last_heard: Micros,
     last_sent: Micros,
     retry_at: Micros,
+    asks_next: Micros,
     /// No more operations until a new session; then it is forgotten.
     is_leaving: bool,
     /// When an operation last succeeded.
@@ -65,6 +66,8 @@ enum Waiting {
 
 /// Time that a connection may take to stand.
 const CONNECT_MAX: Micros = SECOND;
+/// Time between two looks at the clock, at most.
+const LOOK_MAX: Micros = 60 * MS;
 /// Operations under way at once.
 const OUTSTANDING_MAX: usize = 4;
 
@@ -85,6 +88,7 @@ impl Client {
             last_heard: 0,
             last_sent: 0,
             retry_at: 0,
+            asks_next: 0,
             is_leaving: false,
             served_at: 0,
         }
@@ -97,9 +101,9 @@ impl Client {
 
     /// It looks at its clock.
     pub(crate) fn wake(&mut self, u: &mut Universe, history: &mut History) {
-        let think = u.plan.think;
-        let after = self.random.between(think / 4, think * 2);
-        u.agenda.plan(u.now + after, Happening::Client(self.index));
+        // Whoever thinks for long must be heard of meanwhile.
+        let after = LOOK_MAX.min(u.plan.think);
+        u.agenda.plan(u.now + self.random.between(after / 2, after), Happening::Client(self.index));
         let silent = u.now.saturating_sub(self.last_heard);
         match self.link {
             Link::Down if u.now >= self.retry_at => self.connect(u),
@@ -225,11 +229,16 @@ impl Client {
             self.outstanding.push_back((xid::PING, Waiting::Ping));
             u.send(wire, End::Dialer, wire::request(xid::PING, &Request::Ping));
         }
-        while !self.is_leaving && u.now < u.plan.asking_ends() && self.outstanding.len() < OUTSTANDING_MAX {
+        while u.now >= self.asks_next
+            && !self.is_leaving
+            && u.now < u.plan.asking_ends()
+            && self.outstanding.len() < OUTSTANDING_MAX
+        {
             let request = self.workload.next(&mut self.random);
             self.ask(u, history, wire, request);
             if !self.random.chance(300) {
-                break;
+                let think = u.plan.think;
+                self.asks_next = u.now + self.random.between(think / 4, think * 2);
             }
         }
         if self.random.chance(1) && !u.is_healing() {
