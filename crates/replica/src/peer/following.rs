@@ -129,8 +129,6 @@ impl Following {
     }
 
     pub(super) fn on_current_epoch_written(&mut self, step: &mut Step<'_>) {
-        // A quorum may count on what we have from the acknowledgement on.
-        step.member.history.becomes_known();
         self.learner.on_current_epoch_written(step.now.0, &mut self.actions);
         self.carry(step);
     }

@@ -105,11 +105,13 @@ impl History {
         was_asked_for
     }
 
-    /// False when none was asked for.
+    /// The history is that of an epoch's leader: it counts. False when none was asked for.
     pub(super) fn on_current_epoch_written(&mut self, epoch: i32) -> bool {
         let was_asked_for = self.on_epoch_written();
         if was_asked_for {
             self.current_epoch = epoch;
+            // A quorum may count on what we have from the acknowledgement on, whatever becomes of the role meanwhile.
+            self.is_known = true;
         }
         was_asked_for
     }
@@ -118,11 +120,6 @@ impl History {
         let left = self.epochs_on_the_way.checked_sub(1);
         self.epochs_on_the_way = left.unwrap_or_default();
         left.is_some()
-    }
-
-    /// The history is that of a leader now: it counts.
-    pub(super) fn becomes_known(&mut self) {
-        self.is_known = true;
     }
 
     pub(super) fn truncate(&mut self, zxid: Zxid, out: &mut Vec<Effect>) {
@@ -175,5 +172,28 @@ impl History {
     fn ends_with(&mut self, zxid: Zxid) {
         self.last_logged = zxid;
         self.durable = zxid;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: i32 = 3;
+
+    /// The role that asked for it may end before the disk answers: the epoch is on disk all the same.
+    #[test]
+    fn a_lost_history_counts_again_once_the_epoch_of_a_leader_is_written() {
+        let start = PeerStart { accepted_epoch: EPOCH, current_epoch: 2, has_history: false };
+        let (last, mut out) = (Zxid::from_parts(2, 7), Vec::new());
+        let mut history = History::new(start, last, 1);
+        assert_eq!((history.vote(), history.current_epoch()), (Zxid::NONE, 0));
+        assert!(!history.on_current_epoch_written(EPOCH), "nobody asked");
+        assert_eq!((history.vote(), history.current_epoch()), (Zxid::NONE, 0));
+        history.write_current_epoch(EPOCH, &mut out);
+        assert!(!history.is_settled());
+        assert!(history.on_current_epoch_written(EPOCH));
+        assert_eq!((history.vote(), history.current_epoch()), (last, EPOCH));
+        assert!(history.is_settled());
     }
 }
