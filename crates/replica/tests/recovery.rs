@@ -256,8 +256,30 @@ fn an_older_snapshot_does_only_when_the_log_goes_through_the_newer_one() {
         let error = run(snapshots(), &log, &SETTINGS).expect_err(what).to_string();
         assert!(error.contains(what) && error.contains("though there was a snapshot at 0x5"), "{error}");
     }
-    let begin_of_epoch = Snapshot { zxid: Zxid(1 << 32), ..broken.clone() };
-    run(vec![Ok(begin_of_epoch), Ok(older.clone())], &log, &SETTINGS).expect("no transaction has that zxid");
+}
+
+/// A leader sends a snapshot at the beginning of its epoch to whoever missed all of the epoch before.
+#[test]
+fn no_log_makes_up_for_a_snapshot_at_the_beginning_of_an_epoch() {
+    let History { log, older, newer, .. } = history();
+    let broken = Snapshot { seal_holds: false, zxid: Zxid::from_parts(2, 0), ..newer };
+    let first = broken.zxid.0 + 1;
+    let later = (first..).zip(&log[log.len() - 2..]).map(|(zxid, record)| {
+        let mut record = TxnRecord::clone(record);
+        record.header.zxid = Zxid(zxid);
+        Arc::new(record)
+    });
+    let before = log[..log.len() - 2].to_vec();
+    for (what, log) in
+        [("goes on with", before.iter().cloned().chain(later).collect()), ("ends with", before.clone())]
+    {
+        let error =
+            run(vec![Ok(broken.clone()), Ok(older.clone())], &log, &SETTINGS).expect_err(what).to_string();
+        assert!(
+            error.contains(what) && error.contains("though there was a snapshot at 0x200000000"),
+            "{error}"
+        );
+    }
 }
 
 /// The reference notes the digest of a transaction a little after it has changed the tree.

@@ -66,8 +66,9 @@ impl Replay {
     ) -> Self {
         let fuzzy = Fuzzy::of(&state, trailer);
         let from = state.last_processed_zxid();
-        // The zxid that an epoch begins with belongs to no transaction.
-        let newer = newer.filter(|zxid| *zxid > from && zxid.counter() != 0).collect();
+        // No record has the zxid that an epoch begins with, so no log goes through a snapshot at it: a leader may have sent it,
+        // with all of an epoch that this server has never logged.
+        let newer = newer.filter(|zxid| *zxid > from).collect();
         Self { state, fuzzy, replayed: 0, digest_mismatches: 0, newer }
     }
 
