@@ -296,6 +296,7 @@ impl Leading {
     // zk: Leader.startZkServer
     fn establish(&mut self, step: &mut Step<'_>, first: Zxid) {
         self.stage = Stage::Broadcast;
+        step.member.vain_joins = 0;
         step.want(PeerEffect::SetLastProcessed { zxid: first });
         let settings = Arc::clone(&step.member.settings);
         let sessions = SessionTracker::new(settings.tick_ms, step.now, step.state.sessions()).of_leader();

@@ -25,7 +25,7 @@ pub(super) struct Member {
     pub(super) clock: WallClock,
     /// Attempts to learn so far.
     pub(super) attempts: u64,
-    /// How many of them in a row ended before a client could be served.
+    /// How many of them in a row ended before a client could be served, since we led.
     pub(super) vain_joins: u32,
     pub(super) is_stopping: bool,
 }
