@@ -33,7 +33,8 @@ pub struct Outbox {
     completed: u64,
     has_dropped: bool,
     opened: Option<Opened>,
-    with_read_only_byte: bool,
+    /// Whether the handshake's reply says if this server is read-only, and if so.
+    read_only: Option<bool>,
     close: Option<CloseReason>,
     identities: Identities,
     settings: Arc<PipelineSettings>,
@@ -50,7 +51,7 @@ impl Outbox {
             completed: 0,
             has_dropped: false,
             opened: None,
-            with_read_only_byte: false,
+            read_only: None,
             close: None,
             identities,
             settings,
@@ -121,15 +122,15 @@ impl Outbox {
 
     /// Appends the handshake reply of a session that lives, in the layout of the client's request.
     // zk: ZooKeeperServer.finishSessionInit
-    pub fn connected(&mut self, opened: Opened, password: &[u8; PASSWORD_LEN], read_only: bool) {
-        self.handshake(opened, password, read_only);
+    pub fn connected(&mut self, opened: Opened, password: &[u8; PASSWORD_LEN]) {
+        self.handshake(opened, password);
         self.opened = Some(opened);
     }
 
     /// Appends the handshake reply for a session that does not exist or a wrong password, and closes.
-    pub fn refuse(&mut self, read_only: bool) {
+    pub fn refuse(&mut self) {
         let none = Opened { session: SessionId::NONE, timeout_ms: 0 };
-        self.handshake(none, &[0; PASSWORD_LEN], read_only);
+        self.handshake(none, &[0; PASSWORD_LEN]);
         self.close(CloseReason::UnknownSession);
     }
 
@@ -251,9 +252,9 @@ impl Outbox {
         }
     }
 
-    /// Remembers the layout of the client's handshake, which the reply mirrors.
-    pub(crate) fn set_handshake_layout(&mut self, with_read_only_byte: bool) {
-        self.with_read_only_byte = with_read_only_byte;
+    /// Remembers the layout of the client's handshake, which the reply mirrors: whether a byte tells that we are read-only.
+    pub(crate) fn set_handshake_layout(&mut self, read_only: Option<bool>) {
+        self.read_only = read_only;
     }
 
     /// Takes over what the client has become.
@@ -267,14 +268,14 @@ impl Outbox {
     }
 
     // zk: ProtocolManager.serializeConnectResponse
-    fn handshake(&mut self, opened: Opened, password: &[u8; PASSWORD_LEN], read_only: bool) {
-        let with_read_only_byte = self.with_read_only_byte;
+    fn handshake(&mut self, opened: Opened, password: &[u8; PASSWORD_LEN]) {
+        let read_only = self.read_only;
         self.frame(|out| {
             write::int(out, 0);
             write::int(out, opened.timeout_ms);
             write::long(out, opened.session.0);
             write::buffer(out, Some(password));
-            if with_read_only_byte {
+            if let Some(read_only) = read_only {
                 write::boolean(out, read_only);
             }
             true

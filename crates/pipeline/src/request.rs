@@ -2,7 +2,9 @@
 
 use alloc::sync::Arc;
 
+use crate::CreateMode;
 use jute::multi::{MultiOp, MultiRequest, OPERATIONS_MAX_DEFAULT};
+
 use jute::{DecodeError, OpCode, Reader, Record, data::Id, proto, txn::CreateSessionTxn};
 
 /// Who a client is: its address and what it authenticated as.
@@ -173,6 +175,58 @@ impl Request {
         OpClass::of(self.op_code())
     }
 
+    /// Whether the request creates an ephemeral, for which a local session has to become one that all servers know.
+    // zk: QuorumZooKeeperServer.checkUpgradeSession: only these types; a mode that does not exist ends the search
+    pub fn creates_ephemeral(&self) -> bool {
+        let mode = |request: &proto::CreateRequest| CreateMode::from_flags(request.flags);
+        match self {
+            Self::Create(request) | Self::Create2(request) => {
+                mode(request).is_some_and(CreateMode::is_ephemeral)
+            }
+            Self::Multi(request) => {
+                let creates = request.ops.iter().filter_map(|op| match op {
+                    MultiOp::Create(request) | MultiOp::Create2(request) => Some(request),
+                    MultiOp::CreateContainer(_)
+                    | MultiOp::CreateTtl(_)
+                    | MultiOp::Delete(_)
+                    | MultiOp::SetData(_)
+                    | MultiOp::Check(_)
+                    | MultiOp::GetChildren(_)
+                    | MultiOp::GetData(_) => None,
+                });
+                creates.map(mode).map_while(|mode| mode).any(CreateMode::is_ephemeral)
+            }
+            Self::CreateContainer(_)
+            | Self::CreateTtl(_)
+            | Self::Delete(_)
+            | Self::DeleteContainer(_)
+            | Self::Exists(_)
+            | Self::GetData(_)
+            | Self::SetData(_)
+            | Self::GetAcl(_)
+            | Self::SetAcl(_)
+            | Self::GetChildren(_)
+            | Self::GetChildren2(_)
+            | Self::Sync(_)
+            | Self::Ping
+            | Self::Check
+            | Self::MultiRead(_)
+            | Self::Reconfig(_)
+            | Self::CheckWatches(_)
+            | Self::RemoveWatches(_)
+            | Self::Auth(_)
+            | Self::SetWatches(_)
+            | Self::SetWatches2(_)
+            | Self::Sasl(_)
+            | Self::GetEphemerals(_)
+            | Self::GetAllChildrenNumber(_)
+            | Self::AddWatch(_)
+            | Self::WhoAmI
+            | Self::CloseSession
+            | Self::CreateSession(_) => false,
+        }
+    }
+
     /// Whether the connection answers by itself, without the replica.
     pub fn is_local(&self) -> bool {
         self.class() != OpClass::Replica
@@ -280,6 +334,28 @@ mod tests {
         ] {
             let decoded = Request::decode(op, &mut Reader::from_slice(&null_path));
             assert_eq!(decoded.is_ok(), decodes, "{op}: {decoded:?}");
+        }
+    }
+
+    #[test]
+    fn only_creates_that_may_make_an_ephemeral_ask_for_a_global_session() {
+        let create = |flags| proto::CreateRequest { path: "/a".into(), data: None, acl: None, flags };
+        let plain = |flags| MultiOp::Create(create(flags));
+        let multi = |ops: &[MultiOp]| Request::Multi(MultiRequest { ops: ops.to_vec() });
+        for (request, asks) in [
+            (Request::Create(create(0)), false),
+            (Request::Create(create(1)), true),
+            (Request::Create2(create(3)), true),
+            (Request::Create(create(2)), false),
+            (Request::Create(create(4)), false),
+            (Request::Create(create(99)), false),
+            (Request::CreateContainer(create(1)), false),
+            (multi(&[plain(0), plain(1)]), true),
+            (multi(&[plain(0), MultiOp::CreateContainer(create(1))]), false),
+            (multi(&[plain(99), plain(1)]), false),
+            (Request::CloseSession, false),
+        ] {
+            assert_eq!(request.creates_ephemeral(), asks, "{request:?}");
         }
     }
 

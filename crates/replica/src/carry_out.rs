@@ -55,7 +55,7 @@ pub fn carry_out(
         match effect {
             Effect::Apply { record, origin } => carrier.apply(record, *origin),
             Effect::Reply { origin, what } => carrier.reply(origin, what),
-            Effect::RefuseSession { connection } => carrier.to(*connection, |outbox| outbox.refuse(false)),
+            Effect::RefuseSession { connection } => carrier.to(*connection, Outbox::refuse),
             Effect::OpenSession { connection, session, timeout_ms } => {
                 carrier.open(*connection, *session, *timeout_ms);
             }
@@ -147,7 +147,7 @@ impl<O: Outboxes> Carrier<'_, O> {
             // zk: FinalRequestProcessor.processRequest sends a reply where the client waits for a handshake
             // diverges(refused-create-session): a session that could not begin is refused as one that does not exist
             (Ending::Reply(_), Some(Opening { is_handshake: true, .. })) => {
-                self.to(origin.connection, |outbox| outbox.refuse(false));
+                self.to(origin.connection, Outbox::refuse);
             }
             (Ending::Reply(err), _) => {
                 let op =
@@ -180,6 +180,16 @@ impl<O: Outboxes> Carrier<'_, O> {
                 let body = proto::SyncResponse { path: path.clone() };
                 self.to(origin.connection, |outbox| outbox.reply(header, |out| body.encode(out)));
             }
+            // zk: FinalRequestProcessor.processRequest, createSession
+            LocalReply::Opened { session, timeout_ms } => {
+                self.answered(origin, zxid, last_op_name(origin.op));
+                self.open(origin.connection, *session, *timeout_ms);
+            }
+            LocalReply::Closed => {
+                self.answered(origin, zxid, last_op_name(origin.op));
+                self.to(origin.connection, |outbox| outbox.reply_code(origin.xid, zxid, ErrorCode::Ok));
+                self.to(origin.connection, |outbox| outbox.close(CloseReason::SessionClosed));
+            }
             LocalReply::Error(ErrorCode::SessionMoved) => {
                 self.to(origin.connection, |outbox| outbox.close(CloseReason::SessionMoved));
             }
@@ -199,7 +209,7 @@ impl<O: Outboxes> Carrier<'_, O> {
 
     fn open(&mut self, connection: ConnectionId, session: SessionId, timeout_ms: i32) {
         let opened = Opened { session, timeout_ms };
-        self.to(connection, |outbox| outbox.connected(opened, &password(session), false));
+        self.to(connection, |outbox| outbox.connected(opened, &password(session)));
     }
 
     fn to(&mut self, connection: ConnectionId, f: impl FnOnce(&mut Outbox)) {

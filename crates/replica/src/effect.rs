@@ -194,6 +194,8 @@ pub enum Mode {
     Follower,
     /// It follows without a vote.
     Observer,
+    /// It looks for a leader, and serves reads meanwhile.
+    ReadOnly,
 }
 
 impl core::fmt::Display for Mode {
@@ -203,6 +205,7 @@ impl core::fmt::Display for Mode {
             Self::Leader => "leader",
             Self::Follower => "follower",
             Self::Observer => "observer",
+            Self::ReadOnly => "read-only",
         })
     }
 }
@@ -239,6 +242,15 @@ pub enum LocalReply {
         /// As the client sent it.
         path: String,
     },
+    /// The session is there again, as at its beginning.
+    Opened {
+        /// The session.
+        session: SessionId,
+        /// Its timeout.
+        timeout_ms: i32,
+    },
+    /// The session is closed, and nobody else knew it.
+    Closed,
     /// An error.
     Error(ErrorCode),
     /// Silence: the session of the request is gone.

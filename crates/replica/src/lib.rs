@@ -22,6 +22,7 @@ mod note;
 mod peer;
 mod primary;
 mod recover;
+mod sessions_report;
 mod standalone;
 
 use alloc::boxed::Box;
@@ -38,10 +39,11 @@ pub use carry_out::{CarryReport, Outboxes, carry_out};
 pub use effect::{Effect, HaltReason, LocalReply, Mode, Origin, PeerEffect};
 pub use event::Event;
 pub use note::{Level, Note};
-pub use peer::{PeerReport, PeerSettings, PeerStart};
+pub use peer::{PeerReport, PeerSettings, PeerStart, SessionModes};
 pub use pipeline::event::{ClientRequest, ConnectionId};
 pub use pipeline::sessions::SessionReport;
 pub use recover::{RecoverError, RecoverSettings, Recovered, Skipped, SnapshotReader, Trailer, recover};
+pub use sessions_report::SessionsReport;
 pub use standalone::Standalone;
 
 /// One peer.
@@ -137,7 +139,7 @@ impl Replica {
     }
 
     /// When each session expires, for `dump`; a learner does not know.
-    pub fn sessions_report(&self) -> Vec<SessionReport> {
+    pub fn sessions_report(&self) -> SessionsReport {
         match &self.role {
             Role::Standalone(standalone) => standalone.sessions_report(),
             Role::Peer(peer) => peer.sessions_report(),

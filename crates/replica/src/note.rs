@@ -90,6 +90,8 @@ pub enum Note {
         /// In which epoch.
         epoch: i32,
     },
+    /// There is no leader for too long: reads are served meanwhile.
+    ReadsOnly,
     /// We lead no longer.
     Abdicated {
         /// Why.
@@ -156,6 +158,7 @@ impl fmt::Display for Note {
             Self::VoterLooks { server } => write!(f, "server {server} looks for a leader while we lead"),
             Self::Elected { leader, role } => write!(f, "server {leader} is elected; {role}"),
             Self::Serves { mode, epoch } => write!(f, "serving clients as {mode} in epoch {epoch}"),
+            Self::ReadsOnly => f.write_str("no leader: serving reads only, to clients that accept that"),
             Self::Abdicated { why } => write!(f, "leading no longer: {why}"),
             Self::LeftLeader { leader, why } => write!(f, "following server {leader} no longer: {why}"),
             Self::LearnerLost { link, why } => write!(f, "learner on link {} is gone: {why}", link.0),

@@ -92,7 +92,8 @@ proptest! {
 
 /// Three voters and an observer; clients at each of them. Somewhere on the way the leader is cut off.
 fn live(happenings: &[Happening]) -> Ensemble {
-    let mut ensemble = Ensemble::new(PipelineSettings::default(), 3, 1);
+    let mut ensemble =
+        Ensemble::new(PipelineSettings::default(), rookeeper_replica::SessionModes::default(), 3, 1);
     (1..=SERVERS).for_each(|id| ensemble.start(id));
     ensemble.wait(1000);
     let mut places: Vec<(i64, ConnectionId)> = Vec::new();

@@ -16,7 +16,7 @@ use jute::{OpCode, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::event::{ClientRequest, Event};
 use pipeline::request::{Identities, Request};
 use pipeline::settings::PipelineSettings;
-use rookeeper_replica::ConnectionId;
+use rookeeper_replica::{ConnectionId, SessionModes};
 use tree::watches::WatchKind;
 use world::client::{Client, frames};
 use world::language::{body, number, request, unreadable};
@@ -33,6 +33,7 @@ fn peers() {
 #[derive(Default)]
 struct Script {
     settings: PipelineSettings,
+    modes: SessionModes,
     ensemble: Option<Ensemble>,
     /// Clients and where they are connected.
     clients: BTreeMap<String, (i64, Client)>,
@@ -85,14 +86,15 @@ impl Script {
             "set-up" => self.set_up(word(1), word(2)),
             "cluster" => {
                 let observers = if word(2).is_empty() { 0 } else { number(word(2)) };
-                self.ensemble = Some(Ensemble::new(self.settings.clone(), number(word(1)), observers));
+                self.ensemble =
+                    Some(Ensemble::new(self.settings.clone(), self.modes, number(word(1)), observers));
             }
             "trace" => self.ensemble().shows_packets = true,
             // All that is told of an ensemble's beginning stands in one script.
             "up" => {
                 let observers = if word(2).is_empty() { 0 } else { number(word(2)) };
                 let voters: i64 = number(word(1));
-                let mut ensemble = Ensemble::new(self.settings.clone(), voters, observers);
+                let mut ensemble = Ensemble::new(self.settings.clone(), self.modes, voters, observers);
                 (1..=voters + observers).for_each(|id| ensemble.start(id));
                 self.ensemble = Some(ensemble);
                 self.until_whole(lines);
@@ -180,6 +182,11 @@ impl Script {
     fn set_up(&mut self, key: &str, value: &str) {
         match key {
             "extended-types" => self.settings.extended_types = value == "on",
+            "read-only" => self.modes.read_only = value == "on",
+            "local-sessions" => {
+                self.modes.local_sessions = value != "off";
+                self.modes.upgrades_sessions = value == "upgrade";
+            }
             _ => unreadable(key),
         }
     }
@@ -279,6 +286,7 @@ impl Script {
         let (server, connection) = (*server, ConnectionId(client.id));
         client.xid += 1;
         client.asked.insert(client.xid, request.op_code());
+        client.awaits_handshake |= matches!(request, Request::CreateSession(_));
         let xid = client.xid;
         let ensemble = self.ensemble();
         let (received, wall_ms) = (ensemble.now, ensemble.wall_ms());

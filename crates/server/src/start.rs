@@ -244,7 +244,7 @@ impl Handle {
         let state = self.shared.read_state();
         match (&self.shared.settings.ensemble, start) {
             (Some(member), Some(start)) => {
-                let settings = quorum::start::peer_settings(member, self.shared.settings.session.tick_ms);
+                let settings = quorum::start::peer_settings(member, &self.shared.settings);
                 Replica::peer(pipeline, settings, start, seed, &state, now, effects)
             }
             (None, _) | (Some(_), None) => Replica::standalone(pipeline, seed, &state, now, effects),

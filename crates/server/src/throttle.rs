@@ -18,6 +18,17 @@ pub(crate) struct BlueThrottle {
     drop: f64,
 }
 
+/// What a client comes for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// A new session that all servers know.
+    Global,
+    /// A new session that is this server's own.
+    Local,
+    /// The session that it had.
+    Renewed,
+}
+
 impl BlueThrottle {
     /// A full bucket.
     #[must_use]
@@ -25,14 +36,15 @@ impl BlueThrottle {
         Self { tokens: settings.tokens, settings, last_fill: now, last_freeze: now, drop: 0.0 }
     }
 
-    /// What a new session costs, or one that is re-attached.
+    /// What it costs to let a client in.
     // zk: ZooKeeperServer.processConnectRequest
     #[must_use]
-    pub(crate) fn cost(&self, renew: bool) -> i32 {
-        match (self.settings.weighted, renew) {
-            (false, _) => 1,
-            (true, false) => self.settings.global_weight,
-            (true, true) => self.settings.renew_weight,
+    pub(crate) fn cost(&self, what: Admission) -> i32 {
+        match what {
+            _ if !self.settings.weighted => 1,
+            Admission::Global => self.settings.global_weight,
+            Admission::Local => self.settings.local_weight,
+            Admission::Renewed => self.settings.renew_weight,
         }
     }
 
@@ -109,6 +121,7 @@ mod tests {
             decrease_ratio: 0.0,
             weighted: false,
             global_weight: 3,
+            local_weight: 1,
             renew_weight: 2,
         }
     }
@@ -155,8 +168,9 @@ mod tests {
     #[test]
     fn weights_count_only_when_enabled() {
         let weighted = BlueSettings { weighted: true, ..settings(9) };
-        assert_eq!(BlueThrottle::new(settings(9), Millis(0)).cost(true), 1);
-        assert_eq!(BlueThrottle::new(weighted.clone(), Millis(0)).cost(false), 3);
-        assert_eq!(BlueThrottle::new(weighted, Millis(0)).cost(true), 2);
+        assert_eq!(BlueThrottle::new(settings(9), Millis(0)).cost(Admission::Renewed), 1);
+        assert_eq!(BlueThrottle::new(weighted.clone(), Millis(0)).cost(Admission::Global), 3);
+        assert_eq!(BlueThrottle::new(weighted.clone(), Millis(0)).cost(Admission::Local), 1);
+        assert_eq!(BlueThrottle::new(weighted, Millis(0)).cost(Admission::Renewed), 2);
     }
 }

@@ -125,6 +125,7 @@ impl Plan {
             finalize_wait_ms: 200,
             min_notification_ms: 200,
             max_notification_ms: 2000,
+            modes: replica::SessionModes::default(),
         }
     }
 

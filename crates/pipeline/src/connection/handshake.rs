@@ -42,7 +42,7 @@ impl Connection {
         if request.last_zxid_seen > last {
             return Err(CloseReason::ZxidAhead { seen: request.last_zxid_seen, last });
         }
-        turn.outbox.set_handshake_layout(request.read_only.is_some());
+        turn.outbox.set_handshake_layout(request.read_only.map(|_| turn.view.read_only));
         let event = self.open_event(&request, turn.wall_ms);
         turn.out.push(ConnectionAction::Forward(event));
         self.phase = Phase::Connecting;

@@ -96,7 +96,7 @@ impl Harness {
         let mut harness = Self::new(settings);
         harness.receive(&connect_frame(Some(false)));
         harness.apply(Txn::CreateSession(CreateSessionTxn { time_out: 10_000 }));
-        harness.outbox.connected(Opened { session: SESSION, timeout_ms: 10_000 }, &PASSWORD, false);
+        harness.outbox.connected(Opened { session: SESSION, timeout_ms: 10_000 }, &PASSWORD);
         harness.advance();
         harness.outbox.take_bytes();
         harness.actions.clear();
@@ -107,7 +107,7 @@ impl Harness {
     pub fn established_early(settings: PipelineSettings) -> Self {
         let mut harness = Self::new(settings);
         harness.receive(&connect_frame(Some(false)));
-        harness.outbox.connected(Opened { session: SESSION, timeout_ms: 10_000 }, &PASSWORD, false);
+        harness.outbox.connected(Opened { session: SESSION, timeout_ms: 10_000 }, &PASSWORD);
         harness.advance();
         harness.outbox.take_bytes();
         harness

@@ -208,6 +208,12 @@ impl Connection {
                 now: turn.now,
             }
             .answer(&request),
+            // zk: ReadOnlyRequestProcessor.run: it is refused before anybody reads its body
+            What::Malformed { op } if turn.view.read_only && OpClass::of(op) == OpClass::Replica => {
+                let zxid = turn.view.state.last_processed_zxid();
+                turn.outbox.reply_code(xid, zxid, ErrorCode::NotReadOnly);
+                Ok(())
+            }
             // diverges(undecodable-body): the reference logs an error transaction for what would have been a write
             What::Malformed { op } => {
                 let zxid = turn.view.state.last_processed_zxid();

@@ -27,6 +27,8 @@ pub enum CloseReason {
     },
     /// The client does not accept a read-only server.
     NotReadOnlyClient,
+    /// The client has or wants a session that all servers know, while this one serves reads only.
+    GlobalSessionReadOnly,
     /// The client asked for an operation that does not exist.
     UnknownOp {
         /// Type in the request header.
@@ -107,6 +109,7 @@ impl CloseReason {
             Self::UnknownSession => "unknown_session",
             Self::ZxidAhead { .. } => "zxid_ahead",
             Self::NotReadOnlyClient => "not_read_only_client",
+            Self::GlobalSessionReadOnly => "global_session_in_read_only_mode",
             Self::UnknownOp { .. } => "unknown_op",
             Self::AuthFailed => "auth_failed",
             Self::AuthRequired => "auth_required",
@@ -137,6 +140,7 @@ impl CloseReason {
         "unknown_session",
         "zxid_ahead",
         "not_read_only_client",
+        "global_session_in_read_only_mode",
         "unknown_op",
         "auth_failed",
         "auth_required",
@@ -172,6 +176,9 @@ impl fmt::Display for CloseReason {
                 write!(f, "client: it has seen zxid {seen}, ours is {last}; it must try another server")
             }
             Self::NotReadOnlyClient => write!(f, "client: it does not accept a read-only server"),
+            Self::GlobalSessionReadOnly => {
+                write!(f, "client: its session needs a quorum, and this server serves reads only")
+            }
             Self::UnknownOp { op_code } => write!(f, "client: operation {op_code} does not exist"),
             Self::AuthFailed => write!(f, "client: its credentials were refused"),
             Self::AuthRequired => write!(f, "client: it did not authenticate by a scheme that is demanded"),

@@ -55,7 +55,7 @@ fn nothing_follows_the_end() {
     outbox.close(CloseReason::SessionClosed);
     outbox.close(CloseReason::Shutdown);
     reply(&mut outbox, 2, ErrorCode::Ok);
-    outbox.connected(Opened { session: SessionId(1), timeout_ms: 1 }, &[0; PASSWORD_LEN], false);
+    outbox.connected(Opened { session: SessionId(1), timeout_ms: 1 }, &[0; PASSWORD_LEN]);
     assert_eq!(outbox.closed(), Some(CloseReason::SessionClosed), "the first reason stays");
     assert_eq!(outbox.take_bytes().len(), 24);
 }
@@ -123,6 +123,7 @@ fn each_reason_has_its_own_name() {
         CloseReason::UnknownSession,
         CloseReason::ZxidAhead { seen: Zxid(2), last: Zxid(1) },
         CloseReason::NotReadOnlyClient,
+        CloseReason::GlobalSessionReadOnly,
         CloseReason::UnknownOp { op_code: 10 },
         CloseReason::AuthFailed,
         CloseReason::AuthRequired,

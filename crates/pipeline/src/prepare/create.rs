@@ -73,7 +73,7 @@ impl Prepare<'_> {
         let mode = CreateMode::from_flags(create.flags).ok_or(ErrorCode::BadArguments)?;
         self.validate_mode(mode, create.kind)?;
         match mode.is_ephemeral() {
-            true => self.sessions.check_global(asker.session, asker.owner)?,
+            true => self.check_session_for_ephemerals(asker, create.kind)?,
             false => self.check_session(asker)?,
         }
         let parent_path = String::from(parent_of(&create.path)?);
@@ -118,6 +118,15 @@ impl Prepare<'_> {
                 Txn::CreateTtl(CreateTTLTxn { path, data, acl, parent_cversion, ttl })
             }
         })
+    }
+
+    /// A session that is local here still was not upgraded: that is not allowed, or this kind of create does not ask for it.
+    // zk: LeaderRequestProcessor.processRequest, PrepRequestProcessor.validateCreateRequest
+    fn check_session_for_ephemerals(&mut self, asker: &Asker<'_>, kind: Kind) -> Result<(), ErrorCode> {
+        if self.sessions.is_local(asker.session) && matches!(kind, Kind::Create | Kind::Create2) {
+            return Err(ErrorCode::EphemeralOnLocalSession);
+        }
+        self.sessions.check_global(asker.session, asker.owner)
     }
 
     // zk: PrepRequestProcessor.validateCreateRequest

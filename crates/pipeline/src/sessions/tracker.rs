@@ -25,11 +25,23 @@ pub enum Owner {
 pub struct SessionTracker {
     sessions: BTreeMap<SessionId, Tracked>,
     expiry: ExpiryQueue<SessionId>,
+    /// How many of the sessions are local.
+    local_count: usize,
     tick_ms: u64,
     last_tick: Millis,
     no_expiry_before: Millis,
-    /// What a request of an unknown session gets.
-    unknown: ErrorCode,
+    strangers: Strangers,
+}
+
+/// What a session is that the tracker does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strangers {
+    /// Unknown: there is nobody else to know it.
+    Unknown,
+    /// Expired.
+    Expired,
+    /// Another server's local session, unless its id says that this server gave it out.
+    LocalElsewhere { here: i64 },
 }
 
 /// One bin of the expiry queue.
@@ -46,6 +58,8 @@ struct Tracked {
     timeout_ms: i32,
     closing: bool,
     owner: Option<Owner>,
+    /// No other server knows it, and no log: the timeout with which it began.
+    local: Option<i32>,
 }
 
 impl SessionTracker {
@@ -57,7 +71,8 @@ impl SessionTracker {
             tick_ms: u64::from(tick_ms),
             last_tick: now,
             no_expiry_before: now,
-            unknown: ErrorCode::UnknownSession,
+            local_count: 0,
+            strangers: Strangers::Unknown,
         };
         for (session, timeout_ms) in sessions {
             tracker.track(session, timeout_ms, now);
@@ -69,14 +84,42 @@ impl SessionTracker {
     // zk: LeaderSessionTracker.checkSession without local sessions
     #[must_use]
     pub fn of_leader(self) -> Self {
-        Self { unknown: ErrorCode::SessionExpired, ..self }
+        Self { strangers: Strangers::Expired, ..self }
+    }
+
+    /// The same for a leader whose learners may have local sessions; `me` is its id.
+    // zk: LeaderSessionTracker.checkSession
+    #[must_use]
+    pub fn of_leader_among_local_sessions(self, me: i64) -> Self {
+        Self { strangers: Strangers::LocalElsewhere { here: me }, ..self }
     }
 
     /// Tracks a session, or touches it when it is known.
     // zk: SessionTrackerImpl.trackSession
     pub fn track(&mut self, session: SessionId, timeout_ms: i32, now: Millis) {
-        self.sessions.entry(session).or_insert(Tracked { timeout_ms, closing: false, owner: None });
+        let begun = Tracked { timeout_ms, closing: false, owner: None, local: None };
+        self.sessions.entry(session).or_insert(begun);
         self.expiry.update(session, now, wait(timeout_ms));
+    }
+
+    /// Tracks a new session that is this server's alone.
+    // zk: LocalSessionTracker.createSession
+    pub fn track_local(&mut self, session: SessionId, timeout_ms: i32, now: Millis) {
+        let begun = Tracked { timeout_ms, closing: false, owner: None, local: Some(timeout_ms) };
+        let before = self.sessions.insert(session, begun);
+        assert!(before.is_none(), "invariant: the id of a new session is not in use");
+        self.local_count += 1;
+        self.expiry.update(session, now, wait(timeout_ms));
+    }
+
+    /// Makes a local session one that all servers know; yields the timeout with which it began, or nothing when it is not local.
+    // zk: UpgradeableSessionTracker.upgradeSession
+    pub fn upgrade(&mut self, session: SessionId, now: Millis) -> Option<i32> {
+        let tracked = self.sessions.get_mut(&session)?;
+        let begun_ms = tracked.local.take()?;
+        self.local_count -= 1;
+        self.expiry.update(session, now, wait(tracked.timeout_ms));
+        Some(begun_ms)
     }
 
     /// Gives a session its timeout anew; false when it is unknown or closing.
@@ -100,7 +143,7 @@ impl SessionTracker {
     /// Whether a request of the session from `owner` may go on; the first who asks becomes the owner.
     // zk: SessionTrackerImpl.checkSession
     pub fn check(&mut self, session: SessionId, owner: Owner) -> Result<(), ErrorCode> {
-        let tracked = self.sessions.get_mut(&session).ok_or(self.unknown)?;
+        let Some(tracked) = self.sessions.get_mut(&session) else { return self.strangers.check(session) };
         if tracked.closing {
             return Err(ErrorCode::SessionExpired);
         }
@@ -113,10 +156,10 @@ impl SessionTracker {
     /// The same for what needs a session that all servers know.
     // zk: SessionTrackerImpl.checkGlobalSession
     pub fn check_global(&mut self, session: SessionId, owner: Owner) -> Result<(), ErrorCode> {
-        self.check(session, owner).map_err(|code| match code == ErrorCode::UnknownSession {
-            true => ErrorCode::SessionExpired,
-            false => code,
-        })
+        match self.is_global(session) {
+            true => self.check(session, owner),
+            false => Err(ErrorCode::SessionExpired),
+        }
     }
 
     /// Attaches a session to a server.
@@ -138,13 +181,30 @@ impl SessionTracker {
     /// Forgets a session whose close transaction is applied.
     // zk: SessionTrackerImpl.removeSession
     pub fn remove(&mut self, session: SessionId) {
-        self.sessions.remove(&session);
+        if self.sessions.remove(&session).is_some_and(|tracked| tracked.local.is_some()) {
+            self.local_count -= 1;
+        }
         self.expiry.remove(session);
     }
 
     /// Whether the session is known, closing or not.
     pub fn is_tracked(&self, session: SessionId) -> bool {
         self.sessions.contains_key(&session)
+    }
+
+    /// Whether the session is known, and known to this server alone.
+    pub fn is_local(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|tracked| tracked.local.is_some())
+    }
+
+    /// Whether the session is known, and known to all servers.
+    pub fn is_global(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|tracked| tracked.local.is_none())
+    }
+
+    /// Number of local sessions.
+    pub fn local_count(&self) -> usize {
+        self.local_count
     }
 
     /// Whether the session is known and closing.
@@ -180,10 +240,37 @@ impl SessionTracker {
         expired
     }
 
-    /// When each session would expire, for `dump`.
+    /// When each session that all servers know would expire, for `dump`.
     pub fn report(&self) -> Vec<SessionReport> {
-        let report = |(expires, sessions): (Millis, _)| SessionReport { expires, sessions };
-        self.expiry.bins().map(|(expires, sessions)| report((expires, sessions.collect()))).collect()
+        self.report_of(|session| self.is_global(session))
+    }
+
+    /// When each local session would expire, for `dump`.
+    pub fn local_report(&self) -> Vec<SessionReport> {
+        self.report_of(|session| self.is_local(session))
+    }
+
+    fn report_of(&self, is_wanted: impl Fn(SessionId) -> bool) -> Vec<SessionReport> {
+        let reports = self.expiry.bins().map(|(expires, sessions)| SessionReport {
+            expires,
+            sessions: sessions.filter(|session| is_wanted(*session)).collect(),
+        });
+        reports.filter(|report| !report.sessions.is_empty()).collect()
+    }
+}
+
+impl Strangers {
+    // zk: LeaderSessionTracker.getServerIdFromSessionId: with its sign
+    fn check(self, session: SessionId) -> Result<(), ErrorCode> {
+        const SERVER_SHIFT: u32 = 56;
+        match self {
+            Self::Unknown => Err(ErrorCode::UnknownSession),
+            Self::Expired => Err(ErrorCode::SessionExpired),
+            Self::LocalElsewhere { here } if session.0 >> SERVER_SHIFT == here => {
+                Err(ErrorCode::SessionExpired)
+            }
+            Self::LocalElsewhere { .. } => Ok(()),
+        }
     }
 }
 
@@ -261,6 +348,38 @@ mod tests {
         assert!(tracker.touch(A, Millis(8000)));
         assert_eq!(tick_to(&mut tracker, 10_000, 16_000), vec![]);
         assert_eq!(tick_to(&mut tracker, 18_000, 18_000), vec![A]);
+    }
+
+    #[test]
+    fn a_local_session_is_no_global_one_until_it_is_upgraded() {
+        let mut tracker = tracker().of_leader_among_local_sessions(1);
+        tracker.track_local(B, 6000, Millis(0));
+        assert!(tracker.touch_with(B, 8000, Millis(0)));
+        assert_eq!((tracker.check(B, Owner::Here), tracker.local_count()), (Ok(()), 1));
+        assert_eq!(tracker.check_global(B, Owner::Here), Err(ErrorCode::SessionExpired));
+        assert_eq!(tracker.local_report().len(), 1);
+        assert_eq!(tracker.upgrade(B, Millis(1000)), Some(6000), "the timeout with which it began");
+        assert_eq!(tracker.upgrade(B, Millis(1000)), None, "once");
+        assert_eq!((tracker.check_global(B, Owner::Here), tracker.local_count()), (Ok(()), 0));
+        assert_eq!(tracker.local_report(), vec![]);
+        tracker.remove(B);
+        assert_eq!(tracker.local_count(), 0);
+    }
+
+    #[test]
+    fn to_a_leader_a_stranger_is_a_local_session_of_another_server() {
+        let of_server = |server: i64| SessionId(server << 56 | 7);
+        for (me, session, outcome) in [
+            (1, of_server(2), Ok(())),
+            (2, of_server(2), Err(ErrorCode::SessionExpired)),
+            // Ids with the highest bit set are negative, which no server id is.
+            (200, SessionId(-56 << 56), Ok(())),
+        ] {
+            let mut tracker = tracker().of_leader_among_local_sessions(me);
+            assert_eq!(tracker.check(session, Owner::Learner(1)), outcome, "{me} {session}");
+            let global = tracker.check_global(session, Owner::Learner(1));
+            assert_eq!(global, Err(ErrorCode::SessionExpired));
+        }
     }
 
     #[test]

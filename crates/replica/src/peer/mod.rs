@@ -3,6 +3,8 @@
 //! ```text
 //!            elected                      abdicates, loses its link, or the process is to end
 //!  Looking ───────────▶ Leading | Following ─────────────────────────────────────────────────▶ Settling
+//!  (perhaps                                                                                       │
+//!  reads only)                                                                                    │
 //!     ▲                                                                                           │
 //!     └─────────────────────────── the disk has all, and the state is what it has ────────────────┘
 //! ```
@@ -15,6 +17,8 @@ mod following;
 mod forwarder;
 mod history;
 mod leading;
+mod looking;
+mod read_only;
 mod report;
 mod settings;
 mod settling;
@@ -28,20 +32,21 @@ use alloc::vec::Vec;
 use election::{Decision, Election, ElectionSettings, PeerState};
 use pipeline::event::Event as ServerEvent;
 use pipeline::outbox::CloseReason;
-use pipeline::sessions::{SessionIds, SessionReport};
+use pipeline::sessions::SessionIds;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use tree::State;
 
-use crate::{Effect, Event, Level, LocalReply, Mode, Note, Origin, PeerEffect, ReplicaSeed};
+use crate::{Effect, Event, Level, LocalReply, Mode, Note, Origin, PeerEffect, ReplicaSeed, SessionsReport};
 use following::Following;
 use history::History;
 use leading::Leading;
+use looking::Looking;
 use report::Stage;
 use settling::Settling;
 use step::{Member, Step, WallClock};
 
-pub use settings::{PeerReport, PeerSettings, PeerStart};
+pub use settings::{PeerReport, PeerSettings, PeerStart, SessionModes};
 
 /// A member of an ensemble.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 enum Phase {
     /// It takes part in an election.
-    Looking,
+    Looking(Looking),
     /// It was elected.
     Leading(Box<Leading>),
     /// Another was elected.
@@ -95,9 +100,9 @@ impl Peer {
             settings,
             peer,
         };
-        let mut phase = Phase::Looking;
         let mut step = Step { now, state, member: &mut member, out, decision: None };
         step.look();
+        let mut phase = Phase::Looking(Looking::begin(&step));
         phase.proceed(&mut step);
         Self { member, phase }
     }
@@ -124,7 +129,7 @@ impl Peer {
             Phase::Following(following) => following.next_deadline(),
             Phase::Settling(settling) => settling.next_deadline(&self.member),
             Phase::Stopped => return None,
-            Phase::Looking => None,
+            Phase::Looking(looking) => looking.next_deadline(),
         };
         let of_election = self.member.election.next_deadline().map(Millis);
         of_phase.into_iter().chain(of_election).min()
@@ -135,17 +140,20 @@ impl Peer {
         match &self.phase {
             Phase::Leading(leading) => leading.outstanding(),
             Phase::Following(following) => following.outstanding(),
-            Phase::Looking | Phase::Settling(_) | Phase::Stopped => 0,
+            Phase::Looking(_) | Phase::Settling(_) | Phase::Stopped => 0,
         }
     }
 
-    /// When each session expires; a leader alone knows.
-    pub(crate) fn sessions_report(&self) -> Vec<SessionReport> {
+    /// When each session expires that this server decides on.
+    pub(crate) fn sessions_report(&self) -> SessionsReport {
         match &self.phase {
             Phase::Leading(leading) => {
-                leading.primary().map_or_else(Vec::new, crate::primary::Primary::sessions_report)
+                leading.primary().map(crate::primary::Primary::sessions_report).unwrap_or_default()
             }
-            Phase::Looking | Phase::Following(_) | Phase::Settling(_) | Phase::Stopped => Vec::new(),
+            Phase::Looking(looking) => {
+                looking.read_only().map(read_only::ReadOnly::sessions_report).unwrap_or_default()
+            }
+            Phase::Following(_) | Phase::Settling(_) | Phase::Stopped => SessionsReport::default(),
         }
     }
 }
@@ -161,7 +169,7 @@ impl Phase {
             }
             Event::LearnerConnected { link } => match self {
                 Self::Leading(leading) => leading.on_connected(step, link),
-                Self::Looking | Self::Following(_) | Self::Settling(_) | Self::Stopped => {
+                Self::Looking(_) | Self::Following(_) | Self::Settling(_) | Self::Stopped => {
                     let why = String::from("this server does not lead");
                     step.want(PeerEffect::CloseLearner { link, why });
                 }
@@ -204,7 +212,7 @@ impl Phase {
                 match self {
                     Self::Leading(leading) => leading.on_accepted_epoch_written(step),
                     Self::Following(following) => following.on_accepted_epoch_written(step),
-                    Self::Looking | Self::Settling(_) | Self::Stopped => {}
+                    Self::Looking(_) | Self::Settling(_) | Self::Stopped => {}
                 }
             }
             Event::CurrentEpochWritten { epoch } => {
@@ -214,7 +222,7 @@ impl Phase {
                 match self {
                     Self::Leading(leading) => leading.on_current_epoch_written(step),
                     Self::Following(following) => following.on_current_epoch_written(step),
-                    Self::Looking | Self::Settling(_) | Self::Stopped => {}
+                    Self::Looking(_) | Self::Settling(_) | Self::Stopped => {}
                 }
             }
             Event::Truncated { outcome } => match self {
@@ -222,14 +230,14 @@ impl Phase {
                 Self::Settling(_) => {
                     step.member.history.on_truncated(&outcome);
                 }
-                Self::Looking | Self::Leading(_) | Self::Stopped => {}
+                Self::Looking(_) | Self::Leading(_) | Self::Stopped => {}
             },
             Event::SnapshotInstalled { zxid } => match self {
                 Self::Following(following) => following.on_snapshot_installed(step, zxid),
                 Self::Settling(_) => {
                     step.member.history.on_snapshot_installed(zxid);
                 }
-                Self::Looking | Self::Leading(_) | Self::Stopped => {}
+                Self::Looking(_) | Self::Leading(_) | Self::Stopped => {}
             },
             Event::HistoryGivenUp => {
                 if let Self::Settling(settling) = self {
@@ -258,7 +266,7 @@ impl Phase {
                 return match self {
                     Self::Leading(leading) => leading.stop(step),
                     Self::Following(following) => following.stop(),
-                    Self::Looking | Self::Settling(_) | Self::Stopped => {}
+                    Self::Looking(_) | Self::Settling(_) | Self::Stopped => {}
                 };
             }
             ServerEvent::Deadline { .. } => step.wait_is_over(),
@@ -274,7 +282,8 @@ impl Phase {
         match self {
             Self::Leading(leading) => leading.on_server(step, event),
             Self::Following(following) => following.on_server(step, event),
-            Self::Looking | Self::Settling(_) | Self::Stopped => refuse(event, step.out),
+            Self::Looking(looking) => looking.on_server(step, event),
+            Self::Settling(_) | Self::Stopped => refuse(event, step.out),
         }
     }
 
@@ -282,13 +291,20 @@ impl Phase {
     fn proceed(&mut self, step: &mut Step<'_>) {
         loop {
             *self = match core::mem::replace(self, Self::Stopped) {
-                Self::Looking if step.member.is_stopping => {
+                Self::Looking(looking) if step.member.is_stopping => {
+                    looking.end(step);
                     step.out.push(Effect::Stopped);
                     return;
                 }
-                Self::Looking => match step.decision.take() {
-                    Some(decision) => Self::take_up(step, decision),
-                    None => return *self = Self::Looking,
+                Self::Looking(mut looking) => match step.decision.take() {
+                    Some(decision) => {
+                        looking.end(step);
+                        Self::take_up(step, decision)
+                    }
+                    None => {
+                        looking.proceed(step);
+                        return *self = Self::Looking(looking);
+                    }
                 },
                 Self::Leading(leading) if leading.has_ended() => Self::Settling(leading.end(step)),
                 Self::Following(following) if following.has_ended() => Self::Settling(following.end(step)),
@@ -300,7 +316,7 @@ impl Phase {
                         step.decision = None;
                         step.look();
                     }
-                    Self::Looking
+                    Self::Looking(Looking::begin(step))
                 }
                 phase @ (Self::Leading(_) | Self::Following(_) | Self::Stopped) => return *self = phase,
             };
@@ -320,7 +336,7 @@ impl Phase {
                 Self::Following(Box::new(Following::begin(step, leader, Mode::Observer, elected_epoch)))
             }
             // No election ends so.
-            PeerState::Looking => Self::Looking,
+            PeerState::Looking => Self::Looking(Looking::begin(step)),
         }
     }
 }

@@ -3,6 +3,7 @@ use alloc::vec::Vec;
 use jute::Zxid;
 use zab::learner::{LearnerState, SyncMode};
 
+use super::read_only::ReadOnly;
 use super::{Peer, PeerReport, Phase};
 use crate::Mode;
 
@@ -27,10 +28,16 @@ impl Peer {
             leader: None,
             epoch: None,
             learners: Vec::new(),
+            local_sessions: 0,
             last_proposed: Zxid::ZERO,
         };
         match &self.phase {
-            Phase::Looking | Phase::Settling(_) | Phase::Stopped => nobody,
+            Phase::Looking(looking) => PeerReport {
+                mode: looking.read_only().map(|_| Mode::ReadOnly),
+                local_sessions: looking.read_only().map_or(0, ReadOnly::local_count),
+                ..nobody
+            },
+            Phase::Settling(_) | Phase::Stopped => nobody,
             Phase::Leading(leading) => PeerReport {
                 mode: leading.primary().map(|_| Mode::Leader),
                 leader: Some(self.member.peer.me),
@@ -58,14 +65,15 @@ impl Peer {
         match &self.phase {
             Phase::Leading(leading) => leading.primary().map(|_| Mode::Leader),
             Phase::Following(following) => following.serves_as(),
-            Phase::Looking | Phase::Settling(_) | Phase::Stopped => None,
+            Phase::Looking(looking) => looking.read_only().map(|_| Mode::ReadOnly),
+            Phase::Settling(_) | Phase::Stopped => None,
         }
     }
 
     // zk: QuorumPeer.getDetailedPeerState
     fn peer_state(&self) -> &'static str {
         match &self.phase {
-            Phase::Looking | Phase::Settling(_) | Phase::Stopped => "looking",
+            Phase::Looking(_) | Phase::Settling(_) | Phase::Stopped => "looking",
             Phase::Leading(leading) => match leading.stage() {
                 Stage::Discovery => "leading - discovery",
                 Stage::Synchronization => "leading - synchronization",

@@ -33,6 +33,19 @@ pub struct PeerSettings {
     pub min_notification_ms: u64,
     /// Longest wait for notifications, in milliseconds (`zookeeper.fastleader.maxNotificationInterval`).
     pub max_notification_ms: u64,
+    /// What it may do for clients beside the ordinary.
+    pub modes: SessionModes,
+}
+
+/// What a member may do for its clients beside the ordinary. All are off unless an operator wants them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionModes {
+    /// Sessions begin as this server's own, without a transaction (`localSessionsEnabled`).
+    pub local_sessions: bool,
+    /// An ephemeral makes a local session one that all servers know (`localSessionsUpgradingEnabled`).
+    pub upgrades_sessions: bool,
+    /// Without a leader, reads are served to those who want no more (`readonlymode.enabled`).
+    pub read_only: bool,
 }
 
 /// What a member has on disk when it starts.
@@ -60,6 +73,8 @@ pub struct PeerReport {
     pub epoch: Option<i32>,
     /// The leader's learners.
     pub learners: Vec<LearnerReport>,
+    /// Number of sessions that are this server's own.
+    pub local_sessions: usize,
     /// The leader's last proposal.
     pub last_proposed: jute::Zxid,
 }

@@ -18,14 +18,14 @@ use pipeline::event::{ClientRequest, ConnectionId};
 use pipeline::outbox::CloseReason;
 use pipeline::prepare::{Asker, Prepare, Prepared, QuotaWarning, Stamp};
 use pipeline::request::Request;
-use pipeline::sessions::{Owner, SessionIds, SessionReport, SessionTracker};
+use pipeline::sessions::{Owner, SessionIds, SessionTracker};
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use tree::State;
 
 use crate::attachments::Attachments;
 use crate::containers::Containers;
-use crate::{Effect, Level, LocalReply, Note, Origin};
+use crate::{Effect, Level, LocalReply, Note, Origin, SessionsReport};
 
 /// Where transactions get their place: the own log alone, or that of an ensemble.
 pub(crate) trait Order {
@@ -112,8 +112,8 @@ impl Primary {
     }
 
     /// When each session expires.
-    pub(crate) fn sessions_report(&self) -> Vec<SessionReport> {
-        self.sessions.report()
+    pub(crate) fn sessions_report(&self) -> SessionsReport {
+        SessionsReport { local: None, global: Some(self.sessions.report()) }
     }
 
     /// A client's request.

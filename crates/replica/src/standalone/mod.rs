@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use jute::{TxnRecord, Zxid};
 use pipeline::event::Event;
-use pipeline::sessions::{SessionIds, SessionReport, SessionTracker};
+use pipeline::sessions::{SessionIds, SessionTracker};
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use tree::State;
 
 use crate::primary::{Order, Primary, Turn};
-use crate::{Effect, HaltReason, ReplicaSeed};
+use crate::{Effect, HaltReason, ReplicaSeed, SessionsReport};
 
 /// A server without an ensemble.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Standalone {
     }
 
     /// When each session expires.
-    pub fn sessions_report(&self) -> Vec<SessionReport> {
+    pub fn sessions_report(&self) -> SessionsReport {
         self.primary.sessions_report()
     }
 

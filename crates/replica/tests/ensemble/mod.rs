@@ -22,7 +22,7 @@ use pipeline::outbox::{CloseReason, Outbox};
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use rookeeper_replica::{
-    CarryReport, ConnectionId, Effect, Event, Level, PeerEffect, PeerSettings, carry_out,
+    CarryReport, ConnectionId, Effect, Event, Level, Mode, PeerEffect, PeerSettings, SessionModes, carry_out,
 };
 use tree::Watches;
 use zab::learner::Upstream;
@@ -69,7 +69,7 @@ struct Link {
 
 impl Ensemble {
     /// Voters with the ids from 1 on, observers behind them; none is up.
-    pub fn new(settings: PipelineSettings, voters: i64, observers: i64) -> Self {
+    pub fn new(settings: PipelineSettings, modes: SessionModes, voters: i64, observers: i64) -> Self {
         let settings = Arc::new(settings);
         let lines: Vec<(String, String)> = (1..=voters + observers)
             .map(|id| {
@@ -94,6 +94,7 @@ impl Ensemble {
                 finalize_wait_ms: 200,
                 min_notification_ms: 200,
                 max_notification_ms: 2000,
+                modes,
             };
             (id, Host::new(Arc::clone(&settings), peer))
         };
@@ -213,7 +214,7 @@ impl Ensemble {
         let up: Vec<&Host> = self.hosts.values().filter(|host| host.replica.is_some()).collect();
         let ends: BTreeSet<(Zxid, i64)> =
             up.iter().map(|host| (host.disk.last(), host.state.digest())).collect();
-        up.iter().all(|host| host.mode.is_some()) && ends.len() == 1
+        up.iter().all(|host| host.mode.is_some_and(|mode| mode != Mode::ReadOnly)) && ends.len() == 1
     }
 
     fn pass(&mut self, id: i64) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ensemble::PeerAddress;
-use replica::{Event, PeerSettings, PeerStart};
+use replica::{Event, PeerSettings, PeerStart, SessionModes};
 use storage::{Disk, Store, epochs};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -23,12 +23,12 @@ const NOTIFICATIONS_MAX: usize = 1;
 const QUEUE_BYTES_MAX: usize = 512 << 20;
 
 /// What the replica obeys.
-pub(crate) fn peer_settings(member: &EnsembleSettings, tick_ms: u32) -> PeerSettings {
+pub(crate) fn peer_settings(member: &EnsembleSettings, settings: &Settings) -> PeerSettings {
     PeerSettings {
         me: member.me,
         learner_type: member.learner_type,
         verifier: Arc::clone(&member.verifier),
-        tick_ms,
+        tick_ms: settings.session.tick_ms,
         init_limit: member.init_limit,
         sync_limit: member.sync_limit,
         commit_log_count: member.commit_log_count,
@@ -37,6 +37,11 @@ pub(crate) fn peer_settings(member: &EnsembleSettings, tick_ms: u32) -> PeerSett
         finalize_wait_ms: FINALIZE_WAIT_MS,
         min_notification_ms: member.min_notification_ms,
         max_notification_ms: member.max_notification_ms,
+        modes: SessionModes {
+            local_sessions: member.local_sessions,
+            upgrades_sessions: member.upgrades_sessions,
+            read_only: settings.client.read_only_mode,
+        },
     }
 }
 

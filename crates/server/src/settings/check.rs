@@ -165,7 +165,7 @@ fn client(values: &Values<'_>, member: Option<&ensemble::Member>) -> Result<Clie
         frame_extra: u32::try_from(frame_extra).unwrap_or(0),
         outbox_max: values.count("zookeeper.outbox.maxBytes", 0),
         watches_max: values.count("zookeeper.watches.maxPerConnection", 0),
-        read_only_mode: values.text("readonlymode.enabled") == Some("true"),
+        read_only_mode: values.boolean("readonlymode.enabled", false),
     })
 }
 
@@ -265,6 +265,7 @@ fn blue(values: &Values<'_>) -> BlueSettings {
         decrease_ratio: double("decrease_ratio", 0.0),
         weighted,
         global_weight,
+        local_weight: if local <= 0 { 1 } else { local },
         renew_weight: weight(int("renew_session_weight", 2), 2, local),
     }
 }

@@ -84,6 +84,10 @@ fn a_member_reads_its_ensemble_as_the_documentation_writes_it() {
         "server.1=zoo1:2888:3888:participant\nserver.2=zoo2:2888:3888:participant\n\
          server.3=zoo3:2888:3888:observer;0.0.0.0:2181\nversion=0"
     );
+    assert_eq!((member.local_sessions, member.upgrades_sessions), (false, false));
+    let text_with_sessions = format!("{text}\nlocalSessionsEnabled=true\nlocalSessionsUpgradingEnabled=TRUE");
+    let member = check_member(&text_with_sessions, "2\n").unwrap().ensemble.expect("an ensemble");
+    assert_eq!((member.local_sessions, member.upgrades_sessions), (true, true));
     let stranger = check_member(text, "9").unwrap_err().to_string();
     assert!(stranger.contains("server.9 is missing: expected a line for this server"), "{stranger}");
 }

@@ -44,6 +44,10 @@ pub struct EnsembleSettings {
     pub connect_retry_ms: u64,
     /// A leader serves clients itself.
     pub leader_serves: bool,
+    /// New sessions are this server's own.
+    pub local_sessions: bool,
+    /// A local session that creates an ephemeral becomes one that all servers know.
+    pub upgrades_sessions: bool,
     /// Committed transactions kept in memory.
     pub commit_log_count: usize,
     /// Every learner gets a snapshot.
@@ -109,6 +113,8 @@ pub(super) fn check(
         follower_no_delay: values.boolean("follower.nodelay", true),
         connect_retry_ms: milliseconds(values.int("zookeeper.leaderConnectDelayDuringRetryMs", 100)),
         leader_serves: values.text("zookeeper.leaderServes").unwrap_or("yes") == "yes",
+        local_sessions: values.key_boolean("localSessionsEnabled", false)?,
+        upgrades_sessions: values.key_boolean("localSessionsUpgradingEnabled", false)?,
         commit_log_count: usize::try_from(values.int("zookeeper.commitLogCount", COMMIT_LOG_DEFAULT))
             .ok()
             .filter(|count| *count > 0)

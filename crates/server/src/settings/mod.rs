@@ -190,7 +190,7 @@ pub struct ClientSettings {
     pub outbox_max: usize,
     /// Watches of one connection; 0 is the default of the pipeline.
     pub watches_max: usize,
-    /// `readonlymode.enabled`: only the four-letter word `isro` depends on it here.
+    /// `readonlymode.enabled`: a member without a leader serves reads.
     pub read_only_mode: bool,
 }
 
@@ -251,6 +251,8 @@ pub struct BlueSettings {
     pub weighted: bool,
     /// Cost of a new session.
     pub global_weight: i32,
+    /// Cost of a new local session.
+    pub local_weight: i32,
     /// Cost of a re-attached session.
     pub renew_weight: i32,
 }

@@ -9,12 +9,14 @@ use pipeline::connection::{Connection, ConnectionAction, StateView, WatchAccess}
 use pipeline::event::Event;
 use pipeline::outbox::CloseReason;
 use pipeline::time::Millis;
+use replica::Mode;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tree::Watches;
 
 use super::clients::Client;
 use super::{Message, Shared, Stage, lock};
+use crate::throttle::Admission;
 use crate::{clock, words};
 
 /// Room for a read of a quiet connection: what each idle one keeps.
@@ -105,7 +107,7 @@ impl Task {
         let view = StateView {
             state: &state,
             serving: self.shared.is_serving(),
-            read_only: false,
+            read_only: self.shared.mode() == Some(Mode::ReadOnly),
             throttled: self.shared.is_throttled(),
             large_request_bytes: self.shared.large_bytes.load(Relaxed),
         };
@@ -143,8 +145,8 @@ impl Task {
 
     async fn forward(&mut self, event: Event) -> Result<(), CloseReason> {
         match &event {
-            Event::NewSession { .. } => self.admit(false)?,
-            Event::ReopenSession { .. } => self.admit(true)?,
+            Event::NewSession { .. } => self.admit(self.new_session())?,
+            Event::ReopenSession { .. } => self.admit(Admission::Renewed)?,
             Event::Request(_) => {
                 self.shared.in_process.fetch_add(1, Relaxed);
                 self.shared.metrics.prep_processor_request_queued.add(1);
@@ -162,12 +164,20 @@ impl Task {
         self.shared.inbox.send(Message::Event(event)).await.map_err(|_| CloseReason::Shutdown)
     }
 
+    fn new_session(&self) -> Admission {
+        let member = self.shared.settings.ensemble.as_ref();
+        match member.is_some_and(|member| member.local_sessions) {
+            true => Admission::Local,
+            false => Admission::Global,
+        }
+    }
+
     // zk: ZooKeeperServer.processConnectRequest
-    fn admit(&self, renew: bool) -> Result<(), CloseReason> {
+    fn admit(&self, what: Admission) -> Result<(), CloseReason> {
         let metrics = &self.shared.metrics;
         let now = clock::monotonic();
         let mut throttle = lock(&self.shared.throttle);
-        let cost = throttle.cost(renew);
+        let cost = throttle.cost(what);
         if !throttle.admit(cost, now, dice()) {
             metrics.connection_rejected.add(1);
             return Err(CloseReason::Throttled);
@@ -337,6 +347,7 @@ impl Task {
             }
             CloseReason::ZxidAhead { .. }
             | CloseReason::NotReadOnlyClient
+            | CloseReason::GlobalSessionReadOnly
             | CloseReason::UnknownOp { .. }
             | CloseReason::AuthFailed
             | CloseReason::AuthRequired

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use ::pipeline::event::Event;
 use ::pipeline::settings::PipelineSettings;
 use ::pipeline::time::Millis;
-use ::replica::{Mode, PeerReport, SessionReport};
+use ::replica::{Mode, PeerReport, SessionsReport};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tree::{State, Watches};
 
@@ -49,7 +49,7 @@ pub(crate) enum Message {
     /// Something for the replica.
     Event(Event),
     /// When does each session expire? For `dump`.
-    Sessions(oneshot::Sender<Vec<SessionReport>>),
+    Sessions(oneshot::Sender<SessionsReport>),
     /// What is a member of an ensemble doing? For words and metrics.
     Peer(oneshot::Sender<Option<PeerReport>>),
 }
@@ -128,6 +128,11 @@ impl Shared {
         self.mode.get()
     }
 
+    /// Whether what is applied is known to be committed.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.mode().is_some_and(|mode| mode != Mode::ReadOnly)
+    }
+
     /// zk: ZooKeeperServer.shouldThrottle
     pub(crate) fn is_throttled(&self) -> bool {
         self.in_process.load(Relaxed) > self.pipeline.global_outstanding_limit
@@ -149,6 +154,7 @@ impl ModeCell {
             2 => Some(Mode::Leader),
             3 => Some(Mode::Follower),
             4 => Some(Mode::Observer),
+            5 => Some(Mode::ReadOnly),
             _ => None,
         }
     }
@@ -164,6 +170,7 @@ impl ModeCell {
             Some(Mode::Leader) => 2,
             Some(Mode::Follower) => 3,
             Some(Mode::Observer) => 4,
+            Some(Mode::ReadOnly) => 5,
         }
     }
 }

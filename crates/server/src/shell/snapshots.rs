@@ -108,7 +108,7 @@ fn begin(shared: &Shared) -> Option<View> {
     loop {
         let mut state = shared.write_state();
         // The mode changes under this lock: what a role that ends applies is not known to be committed.
-        if shared.mode().is_none() || shared.alarm.failure().is_some() {
+        if !shared.is_committed() || shared.alarm.failure().is_some() {
             return None;
         }
         if state.last_processed_zxid() <= shared.durable.get() {
@@ -122,7 +122,7 @@ fn begin(shared: &Shared) -> Option<View> {
 /// Removes what newer snapshots make needless.
 // zk: DatadirCleanupManager.PurgeTask
 pub(crate) fn purge<D: Disk>(shared: &Shared, store: &Store<D>) {
-    if shared.mode().is_none() || shared.is_purging.swap(true, Relaxed) {
+    if !shared.is_committed() || shared.is_purging.swap(true, Relaxed) {
         return;
     }
     let held = lock(&shared.changing_history);

@@ -25,19 +25,20 @@ pub(super) fn mode(mode: Option<Mode>) -> &'static str {
         Some(Mode::Leader) => "leader",
         Some(Mode::Follower) => "follower",
         Some(Mode::Observer) => "observer",
+        Some(Mode::ReadOnly) => "read-only",
         Some(Mode::Standalone) | None => "standalone",
     }
 }
 
-/// What `conf` adds.
-// zk: QuorumZooKeeperServer.dumpConf
-pub(super) fn conf(member: &EnsembleSettings) -> String {
+/// What `conf` adds. A server that reads only does not speak of the others.
+// zk: QuorumZooKeeperServer.dumpConf, ReadOnlyZooKeeperServer.dumpConf
+pub(super) fn conf(member: &EnsembleSettings, mode: Option<Mode>) -> String {
     let ports = |port: fn(&PeerAddress) -> u16| {
         let ports: Vec<_> = member.own.addresses.iter().map(|address| port(address).to_string()).collect();
         ports.join("|")
     };
     format!(
-        "initLimit={}\nsyncLimit={}\nelectionAlg=3\nelectionPort={}\nquorumPort={}\npeerType={}\nmembership: \n{}",
+        "initLimit={}\nsyncLimit={}\nelectionAlg=3\nelectionPort={}\nquorumPort={}\npeerType={}\n{}",
         member.init_limit,
         member.sync_limit,
         ports(|address| address.election_port),
@@ -46,7 +47,10 @@ pub(super) fn conf(member: &EnsembleSettings) -> String {
             LearnerType::Participant => 0,
             LearnerType::Observer => 1,
         },
-        member.verifier
+        match mode {
+            Some(Mode::ReadOnly) => String::new(),
+            _ => format!("membership: \n{}", member.verifier),
+        }
     )
 }
 
@@ -88,6 +92,9 @@ pub(super) fn proposal_line(shared: &Shared, out: &mut String) {
 // zk: QuorumZooKeeperServer, LeaderZooKeeperServer, FollowerZooKeeperServer: registerMetrics
 pub(super) fn gauges(shared: &Shared, report: &PeerReport, put: &mut dyn FnMut(&str, String)) {
     let Some(member) = &shared.settings.ensemble else { return };
+    if report.mode == Some(Mode::ReadOnly) {
+        return;
+    }
     put("quorum_size", member.verifier.members().len().to_string());
     put("peer_state", report.peer_state.to_owned());
     match report.mode {
@@ -115,6 +122,6 @@ pub(super) fn gauges(shared: &Shared, report: &PeerReport, put: &mut dyn FnMut(&
             put("min_proposal_size", sizes.min.to_string());
         }
         Some(Mode::Follower) => put("synced_observers", "0".to_owned()),
-        Some(Mode::Observer | Mode::Standalone) | None => {}
+        Some(Mode::Observer | Mode::Standalone | Mode::ReadOnly) | None => {}
     }
 }

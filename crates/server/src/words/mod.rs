@@ -9,6 +9,8 @@ mod text;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
+use replica::Mode;
+
 use crate::shell::{Shared, lock};
 use crate::version;
 use reports::{Reports, tree_digests};
@@ -41,6 +43,7 @@ async fn run(shared: &Shared, name: &str, rest: &[u8]) -> String {
         "envi" => return environment::text(),
         "gtmk" => return shared.trace_mask.load(Relaxed).to_string(),
         "stmk" => return set_trace_mask(shared, rest),
+        "isro" if shared.is_serving() && shared.mode() == Some(Mode::ReadOnly) => return "ro".to_owned(),
         "isro" if shared.is_serving() => return "rw".to_owned(),
         "isro" => return "null".to_owned(),
         "hash" if !shared.is_serving() => return text::NOT_SERVING.to_owned(),
@@ -63,7 +66,7 @@ async fn run(shared: &Shared, name: &str, rest: &[u8]) -> String {
             shared.metrics.reset();
             "Server stats reset.\n".to_owned()
         }
-        "srvr" => format!("Zookeeper version: {}\n{}", version::full(), shared.server_lines()),
+        "srvr" => format!("{}{}", head(shared), shared.server_lines()),
         "stat" => stat(shared),
         "wchs" => {
             let summary = lock(&shared.watches).summary();
@@ -75,8 +78,17 @@ async fn run(shared: &Shared, name: &str, rest: &[u8]) -> String {
     }
 }
 
+// zk: StatCommand
+fn head(shared: &Shared) -> String {
+    let read_only = match shared.mode() == Some(Mode::ReadOnly) {
+        true => "READ-ONLY mode; serving only read-only clients\n",
+        false => "",
+    };
+    format!("Zookeeper version: {}\n{read_only}", version::full())
+}
+
 fn stat(shared: &Shared) -> String {
-    let mut out = format!("Zookeeper version: {}\nClients:\n", version::full());
+    let mut out = head(shared) + "Clients:\n";
     let _ = write!(out, "{}{}", shared.connections(true), shared.server_lines());
     out
 }

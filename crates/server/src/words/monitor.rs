@@ -24,7 +24,7 @@ pub(super) async fn text(shared: &Shared) -> String {
     };
     put("version", version::full());
     put("server_state", member::mode(shared.mode()).to_owned());
-    gauges(shared, &mut put);
+    gauges(shared, report.as_ref().map_or(0, |report| report.local_sessions), &mut put);
     if let Some(report) = &report {
         member::gauges(shared, report, &mut put);
     }
@@ -33,7 +33,7 @@ pub(super) async fn text(shared: &Shared) -> String {
 }
 
 // zk: ZooKeeperServer.registerMetrics
-fn gauges(shared: &Shared, put: &mut dyn FnMut(&str, String)) {
+fn gauges(shared: &Shared, local_sessions: usize, put: &mut dyn FnMut(&str, String)) {
     let share = shared.clients.share();
     let latency = &share.latency;
     let never = |size: Option<u64>| size.map_or_else(|| "-1".to_owned(), |size| size.to_string());
@@ -55,7 +55,7 @@ fn gauges(shared: &Shared, put: &mut dyn FnMut(&str, String)) {
     put("global_sessions", state.sessions().len().to_string());
     quotas(&state, put);
     drop(state);
-    put("local_sessions", "0".to_owned());
+    put("local_sessions", local_sessions.to_string());
     put("open_file_descriptor_count", open_descriptors().to_string());
     put("max_file_descriptor_count", descriptor_limit().to_string());
     put("connection_drop_probability", java_double(lock(&shared.throttle).drop_chance()));

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use jute::SessionId;
 use pipeline::event::ConnectionId;
 use pipeline::time::Millis;
+use replica::SessionReport;
 use tokio::sync::oneshot;
 use tree::State;
 
@@ -51,7 +52,7 @@ impl Reports for Shared {
             settings.session.max_timeout_ms,
             settings.client.backlog
         );
-        out.extend(settings.ensemble.as_ref().map(member::conf));
+        out.extend(settings.ensemble.as_ref().map(|member| member::conf(member, self.mode())));
         out
     }
 
@@ -78,11 +79,16 @@ impl Reports for Shared {
         // Without an answer the server is about to end, and the list is empty.
         let _ = self.inbox.send(Message::Sessions(ask)).await;
         let sessions = answer.await.unwrap_or_default();
-        let bins = sessions.into_iter().map(|report| {
-            (at(report.expires), report.sessions.iter().map(|session| format!("0x{:x}", session.0)).collect())
-        });
         let mut out = "SessionTracker dump:\n".to_owned();
-        text::expiry_sets("Session", bins.collect(), &mut out);
+        let has_local = sessions.local.is_some();
+        if let Some(local) = sessions.local {
+            text::expiry_sets("Local Session", bins(local), &mut out);
+        }
+        match sessions.global {
+            Some(global) if has_local => text::expiry_sets("Global Session", bins(global), &mut out),
+            Some(global) => text::expiry_sets("Session", bins(global), &mut out),
+            None => text::global_sessions(self.read_state().sessions(), &mut out),
+        }
         out.push_str("ephemeral nodes dump:\n");
         text::ephemerals(&ephemerals(&self.read_state()), &mut out);
         out.push_str("Connections dump:\n");
@@ -129,6 +135,12 @@ impl Reports for Shared {
             .collect();
         text::watch_table(&table)
     }
+}
+
+fn bins(reports: Vec<SessionReport>) -> Vec<Bin> {
+    let name = |session: &SessionId| format!("0x{:x}", session.0);
+    let bin = |report: SessionReport| (at(report.expires), report.sessions.iter().map(name).collect());
+    reports.into_iter().map(bin).collect()
 }
 
 /// `hash`: the digests that are kept, oldest first.

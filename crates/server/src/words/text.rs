@@ -1,5 +1,6 @@
 //! The text of each four-letter word, over plain data.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -107,6 +108,16 @@ pub(crate) fn expiry_sets(kind: &str, mut bins: Vec<Bin>, out: &mut String) {
         for element in elements {
             let _ = writeln!(out, "\t{element}");
         }
+    }
+}
+
+/// `dump`'s list of sessions at a server that does not expire them.
+// zk: LearnerSessionTracker.dumpSessions
+pub(crate) fn global_sessions(sessions: impl Iterator<Item = (SessionId, i32)>, out: &mut String) {
+    let sorted: BTreeMap<SessionId, i32> = sessions.collect();
+    let _ = writeln!(out, "Global Sessions({}):", sorted.len());
+    for (session, timeout_ms) in sorted {
+        let _ = writeln!(out, "0x{:x}\t{timeout_ms}ms", session.0);
     }
 }
 
@@ -227,6 +238,13 @@ mod tests {
             dumped_connection("[::1]:9".parse().unwrap(), None),
             "ip: /[0:0:0:0:0:0:0:1]:9 sessionId: 0x0"
         );
+    }
+
+    #[test]
+    fn a_learner_lists_the_sessions_with_their_timeouts() {
+        let mut out = String::new();
+        global_sessions([(SessionId(0x20), 4000), (SessionId(0x1f), 30_000)].into_iter(), &mut out);
+        assert_eq!(out, "Global Sessions(2):\n0x1f\t30000ms\n0x20\t4000ms\n");
     }
 
     #[test]

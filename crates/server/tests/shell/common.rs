@@ -79,19 +79,24 @@ pub(crate) struct Answer {
 impl Client {
     pub(crate) fn connect(server: &Handle) -> Self {
         let mut client = Self::raw(server.address().unwrap());
+        client.hello(Some(false));
+        let frame = client.frame().unwrap();
+        client.session = ConnectResponse::decode(&mut Reader::from_slice(&frame)).unwrap().session_id;
+        assert_ne!(client.session, SessionId::NONE);
+        client
+    }
+
+    /// Asks for a new session.
+    pub(crate) fn hello(&mut self, read_only: Option<bool>) {
         let request = ConnectRequest {
             protocol_version: 0,
             last_zxid_seen: Zxid::ZERO,
             time_out: 10_000,
             session_id: SessionId::NONE,
             passwd: Some(vec![0; 16].into()),
-            read_only: Some(false),
+            read_only,
         };
-        client.send(|out| request.encode(out));
-        let frame = client.frame().unwrap();
-        client.session = ConnectResponse::decode(&mut Reader::from_slice(&frame)).unwrap().session_id;
-        assert_ne!(client.session, SessionId::NONE);
-        client
+        self.send(|out| request.encode(out));
     }
 
     /// Without a handshake.

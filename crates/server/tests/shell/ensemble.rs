@@ -1,3 +1,4 @@
+use crate::common::{Client, until, word};
 use crate::members::Members;
 
 #[test]
@@ -62,8 +63,32 @@ fn members_with_logs_alone_have_snapshots_again_after_the_start() {
 fn own_addresses_that_cannot_be_used_do_not_matter_when_another_can() {
     // A label that no name has, and an address that no machine has.
     let unusable = "l0123456789012345678901234567890123456789012345678901234567890123456789.invalid:2888:3888|192.0.2.1:2888:3888|";
-    let members = Members::start_with(3, unusable);
+    let members = Members::start_with(3, unusable, &[]);
     let leader = members.leader();
     assert_eq!(members.client(leader).create("/written", b"1", 0), 0);
     members.converge();
+}
+
+#[test]
+fn a_member_without_a_leader_serves_reads_to_those_who_accept_that() {
+    let defines = [("readonlymode.enabled", "true")];
+    let mut members = Members::start_with(3, "", &defines);
+    let leader = members.leader();
+    assert_eq!(word(members.get(leader), b"isro"), "rw");
+    assert_eq!(members.client(leader).create("/kept", b"1", 0), 0);
+    members.converge();
+    let (left, others) = (leader, [(leader + 1) % 3, (leader + 2) % 3]);
+    others.into_iter().for_each(|index| members.stop(index));
+    until("reads are served", || word(members.get(left), b"isro") == "ro");
+    assert_eq!(members.mode(left).as_deref(), Some("read-only"));
+    assert!(word(members.get(left), b"srvr").contains("\nREAD-ONLY mode; serving only read-only clients\n"));
+    assert!(!word(members.get(left), b"conf").contains("membership"));
+    assert!(!word(members.get(left), b"mntr").contains("quorum_size"));
+
+    let mut refused = Client::raw(members.get(left).address().unwrap());
+    refused.hello(Some(false));
+    assert!(refused.is_closed());
+    members.launch(others[0]);
+    members.leader();
+    assert_eq!(members.client(left).get("/kept", false), (0, b"1".to_vec()));
 }

@@ -20,21 +20,23 @@ pub(crate) struct Members {
     addresses: Vec<Ipv4Addr>,
     running: Vec<Option<Handle>>,
     more_addresses: &'static str,
+    /// What stands on the command line.
+    defines: Vec<(String, String)>,
 }
 
 impl Members {
     pub(crate) fn start(count: u8) -> Self {
-        Self::start_with(count, "")
+        Self::start_with(count, "", &[])
     }
 
     /// Each with more addresses in its server line, as `HOST:PORT:PORT|`.
-    pub(crate) fn start_with(count: u8, more_addresses: &'static str) -> Self {
+    pub(crate) fn start_with(count: u8, more_addresses: &'static str, defines: &[(&str, &str)]) -> Self {
+        let defines = defines.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         // Tests run side by side, in this process and in others.
         let first = ENSEMBLES.fetch_add(1, Ordering::Relaxed) * ENSEMBLE_MAX + ENSEMBLE_MAX;
         assert!(count < ENSEMBLE_MAX && first < u8::MAX - ENSEMBLE_MAX);
         let [high, low] = u16::try_from(std::process::id() & 0xffff).unwrap().to_be_bytes();
-        let mut members =
-            Self { dirs: Vec::new(), addresses: Vec::new(), running: Vec::new(), more_addresses };
+        let mut members = Self { dirs: vec![], addresses: vec![], running: vec![], more_addresses, defines };
         for id in 1..=count {
             members.dirs.push(Dir::new());
             members.addresses.push(Ipv4Addr::new(127, first + id, high, low));
@@ -64,7 +66,7 @@ impl Members {
         }
         let path = self.dirs[index].path().join("zoo.cfg");
         std::fs::write(&path, text).unwrap();
-        Settings::check(&Raw::gather(&ConfigSource::File(path), &[], |_| None).unwrap()).unwrap()
+        Settings::check(&Raw::gather(&ConfigSource::File(path), &self.defines, |_| None).unwrap()).unwrap()
     }
 
     pub(crate) fn get(&self, index: usize) -> &Handle {
@@ -82,7 +84,7 @@ impl Members {
         assert_eq!(self.running[index].take().unwrap().shutdown(), None);
     }
 
-    fn mode(&self, index: usize) -> Option<String> {
+    pub(crate) fn mode(&self, index: usize) -> Option<String> {
         let text = word(self.running[index].as_ref()?, b"srvr");
         text.lines().find_map(|line| line.strip_prefix("Mode: ")).map(str::to_owned)
     }

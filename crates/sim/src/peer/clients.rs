@@ -83,7 +83,7 @@ impl Process {
         let view = StateView {
             state: &self.state,
             serving: self.mode.is_some(),
-            read_only: false,
+            read_only: self.mode == Some(replica::Mode::ReadOnly),
             throttled: false,
             large_request_bytes: 0,
         };

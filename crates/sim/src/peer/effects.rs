@@ -191,6 +191,8 @@ impl Process {
         let serves = match mode {
             Mode::Leader => u.ledger.leads(self.host, epoch, self.tail),
             Mode::Standalone | Mode::Follower | Mode::Observer => u.ledger.committed(self.host, self.applied),
+            // What its log holds need not be committed.
+            Mode::ReadOnly => Ok(()),
         };
         u.check(serves);
         u.marks.reach(match mode {
@@ -198,6 +200,7 @@ impl Process {
             Mode::Leader => "leader established",
             Mode::Follower => "follower serves",
             Mode::Observer => "observer serves",
+            Mode::ReadOnly => "reads are served without a leader",
         });
     }
 

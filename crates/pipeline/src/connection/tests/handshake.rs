@@ -60,7 +60,7 @@ fn the_reply_mirrors_the_layout_of_the_request() {
         let mut harness = fresh();
         harness.read_only = read_only;
         harness.receive(&connect(0, 10_000, 0, Some(&[0; 16]), behind));
-        harness.outbox.connected(opened, &PASSWORD, read_only);
+        harness.outbox.connected(opened, &PASSWORD);
         let expected = frame(|out| {
             write::int(out, 0);
             write::int(out, 10_000);
@@ -103,7 +103,7 @@ fn a_refused_session_gets_zeros_and_the_end() {
     for (behind, tail) in [(&[][..], &[][..]), (&[0], &[0])] {
         let mut harness = fresh();
         harness.receive(&connect(0, 7000, 5, Some(&[]), behind));
-        harness.outbox.refuse(false);
+        harness.outbox.refuse();
         harness.advance();
         let expected = frame(|out| {
             write::int(out, 0);

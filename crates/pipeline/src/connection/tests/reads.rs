@@ -261,3 +261,18 @@ fn the_root_has_two_names() {
     }
     assert_eq!(outline(&harness.outbox.take_bytes()), Vec::<String>::new());
 }
+
+#[test]
+fn where_reads_are_served_only_a_write_is_refused_before_it_is_read() {
+    let mut harness = harness();
+    for (read_only, op, expected) in [
+        (true, OpCode::Create, ErrorCode::NotReadOnly),
+        (true, OpCode::Sync, ErrorCode::NotReadOnly),
+        (true, OpCode::GetData, ErrorCode::MarshallingError),
+        (false, OpCode::Create, ErrorCode::MarshallingError),
+    ] {
+        harness.read_only = read_only;
+        let (header, body) = ask(&mut harness, 1, op, |out| out.push(0));
+        assert_eq!((header.err, body.len()), (expected.code(), 0), "{op}");
+    }
+}

@@ -162,7 +162,8 @@ impl<D: Disk> DiskThread<D> {
     // zk: SyncRequestProcessor.shouldSnapshot
     fn snapshot_when_due(&mut self) {
         // What is not known to be committed may still be cut: no snapshot holds it.
-        if !self.shared.is_serving() || !self.schedule.is_due(self.since_snapshot, self.log.written_bytes()) {
+        let may = self.shared.is_serving() && self.shared.is_committed();
+        if !may || !self.schedule.is_due(self.since_snapshot, self.log.written_bytes()) {
             return;
         }
         self.schedule.reset();

@@ -93,7 +93,7 @@ impl ReplicaThread {
     pub(super) fn count_proposals(&self, count: u64) {
         match self.shared.mode() {
             Some(Mode::Leader) => self.shared.metrics.proposal_count.add(count),
-            Some(Mode::Follower | Mode::Observer) | None => {
+            Some(Mode::Follower | Mode::Observer | Mode::ReadOnly) | None => {
                 self.shared.metrics.learner_proposal_received_count.add(count);
             }
             Some(Mode::Standalone) => {}
@@ -104,7 +104,7 @@ impl ReplicaThread {
     pub(super) fn count_commits(&self, count: u64) {
         match self.shared.mode() {
             Some(Mode::Leader) => self.shared.metrics.commit_count.add(count),
-            Some(Mode::Follower | Mode::Observer) | None => {
+            Some(Mode::Follower | Mode::Observer | Mode::ReadOnly) | None => {
                 self.shared.metrics.learner_commit_received_count.add(count);
             }
             Some(Mode::Standalone) => {}
