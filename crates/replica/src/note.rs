@@ -29,6 +29,11 @@ pub enum Note {
         /// The session.
         session: SessionId,
     },
+    /// A local session creates an ephemeral: all servers are to know it.
+    SessionUpgraded {
+        /// The session.
+        session: SessionId,
+    },
     /// Ephemerals were there without their session; it is closed by a transaction.
     OrphanedEphemerals {
         /// The session.
@@ -138,6 +143,9 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SessionExpired { session } => write!(f, "session {session} expired"),
+            Self::SessionUpgraded { session } => {
+                write!(f, "session {session} creates an ephemeral, all servers are to know it")
+            }
             Self::OrphanedEphemerals { session, count } => {
                 write!(f, "{count} ephemerals of session {session}, which does not exist; closing it")
             }

@@ -144,6 +144,11 @@ impl Script {
                 host.disk.has_history = word(2) != "lost";
             }
             "remember" => self.ensemble().host(number(word(1))).peer.commit_log_count = number(word(2)),
+            // What it does from its next start on, whatever the others do.
+            "modes" => {
+                self.set_up("local-sessions", word(2));
+                self.ensemble().host(number(word(1))).peer.modes = std::mem::take(&mut self.modes);
+            }
             "wait" => self.ensemble().wait(number(word(1))),
             "until-whole" => self.until_whole(lines),
             "report" => self.report(lines),

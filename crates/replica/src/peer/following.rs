@@ -164,6 +164,10 @@ impl Following {
         self.forwarder.as_ref().map(|_| self.mode)
     }
 
+    pub(super) fn forwarder(&self) -> Option<&Forwarder> {
+        self.forwarder.as_ref()
+    }
+
     pub(super) fn mode(&self) -> Mode {
         self.mode
     }
@@ -249,7 +253,7 @@ impl Following {
 
     // zk: Learner.syncWithLeader: UPTODATE
     fn serve(&mut self, step: &mut Step<'_>, epoch: i32) {
-        self.forwarder = Some(Forwarder::default());
+        self.forwarder = Some(Forwarder::new(step));
         step.member.election.update_settled_epoch(i64::from(epoch));
         step.note(Level::Info, Note::Serves { mode: self.mode, epoch });
         step.want(PeerEffect::Serve { mode: self.mode });

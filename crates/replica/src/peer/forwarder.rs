@@ -4,6 +4,8 @@
 //! * Replies of a session come in the order of its requests: one that is ready waits for those before it.
 //! * A session has no deadline here: who was heard of is told to the leader.
 
+mod local;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -15,7 +17,7 @@ use jute::{ErrorCode, OpCode, Record, SessionId, Txn, TxnRecord};
 use pipeline::event::{ClientRequest, ConnectionId, Event};
 use pipeline::outbox::CloseReason;
 use pipeline::request::Request;
-use pipeline::sessions::{SessionIds, is_password_of};
+use pipeline::sessions::{SessionIds, SessionTracker, is_password_of};
 use tree::State;
 use zab::Packet;
 
@@ -23,11 +25,14 @@ use super::step::Step;
 use crate::attachments::{Attached, Attachments};
 use crate::effect::Opening;
 use crate::primary::end_of_session;
-use crate::{Effect, Level, LocalReply, Note, Origin};
+use crate::{Effect, Level, LocalReply, Note, Origin, SessionModes};
 
 /// The clients of a learner that serves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Forwarder {
+    modes: SessionModes,
+    /// Sessions that are this server's own; no other stands here.
+    local: SessionTracker,
     attached: Attachments,
     /// Requests of each session, oldest first; no queue is empty.
     waiting: BTreeMap<SessionId, VecDeque<Waiting>>,
@@ -44,14 +49,31 @@ pub(super) struct Forwarder {
 /// A request whose reply is not written yet.
 #[derive(Debug)]
 struct Waiting {
-    origin: Origin,
+    asked: Asked,
+    /// Nobody waits for what this server asks for by itself.
+    origin: Option<Origin>,
     what: What,
+}
+
+/// By what the answer is known.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    xid: i32,
+    op: OpCode,
+}
+
+impl Waiting {
+    fn of(origin: Origin, what: What) -> Self {
+        Self { asked: Asked { xid: origin.xid, op: origin.op }, origin: Some(origin), what }
+    }
 }
 
 #[derive(Debug)]
 enum What {
     /// It comes back as a transaction.
     Txn,
+    /// The same; whatever the transaction says, the client is told this.
+    Refused(ErrorCode),
     /// The leader has to say that we have caught up.
     Sync { path: String },
     /// This is the reply.
@@ -62,6 +84,19 @@ enum What {
 pub(super) type Up = Vec<Packet>;
 
 impl Forwarder {
+    pub(super) fn new(step: &Step<'_>) -> Self {
+        Self {
+            modes: step.member.peer.modes,
+            local: SessionTracker::new(step.member.settings.tick_ms, step.now, []),
+            attached: Attachments::default(),
+            waiting: BTreeMap::new(),
+            syncs: VecDeque::new(),
+            reopening: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            lost: BTreeMap::new(),
+        }
+    }
+
     /// Clients and timers.
     pub(super) fn on_client(&mut self, step: &mut Step<'_>, up: &mut Up, event: Event) {
         match event {
@@ -71,12 +106,19 @@ impl Forwarder {
             Event::ReopenSession { connection, session, password, timeout_ms, wall_ms: _ } => {
                 self.on_reopen_session(step, up, connection, session, &password, timeout_ms);
             }
-            Event::Request(request) => self.on_request(request, up, step.out),
+            Event::Request(request) => self.on_request(step, request, up),
             Event::Throttled(request) => self.on_throttled(&request, step.out),
             Event::ConnectionLost { connection } => self.on_connection_lost(connection),
-            Event::Heard { sessions } => sessions.into_iter().for_each(|session| self.hear(session)),
-            Event::Tick { .. }
-            | Event::Deadline { .. }
+            Event::Heard { sessions } => {
+                for session in sessions {
+                    // zk: LearnerSessionTracker.touchSession
+                    if !self.local.touch(session, step.now) {
+                        self.hear(session);
+                    }
+                }
+            }
+            Event::Tick { .. } => self.expire_local(step),
+            Event::Deadline { .. }
             | Event::ContainerCheck { .. }
             | Event::Durable { .. }
             | Event::Shutdown => {}
@@ -89,13 +131,27 @@ impl Forwarder {
         let session = record.header.client_id;
         let ended = matches!(record.txn, Txn::CloseSession(_));
         match ended {
-            true => drop((self.heard.remove(&session), self.lost.remove(&session))),
+            true => {
+                self.local.remove(session);
+                self.heard.remove(&session);
+                self.lost.remove(&session);
+            }
             // zk: LearnerSessionTracker.commitSession
-            false if matches!(record.txn, Txn::CreateSession(_)) => self.hear(session),
+            false if matches!(record.txn, Txn::CreateSession(_)) => {
+                self.local.remove(session);
+                self.hear(session);
+            }
             false => {}
         }
-        let origin = self.take_answered(&record);
-        out.push(Effect::Apply { record, origin });
+        let (origin, refused) = self.take_answered(&record);
+        match (origin, refused) {
+            // zk: FinalRequestProcessor.processRequest: a multi tells what became of its parts
+            (Some(origin), Some(code)) if !matches!(record.txn, Txn::Multi(_)) => {
+                out.push(Effect::Apply { record, origin: None });
+                out.push(Effect::Reply { origin, what: LocalReply::Error(code) });
+            }
+            (origin, _) => out.push(Effect::Apply { record, origin }),
+        }
         self.release(session, out);
         if ended && let Some(attached) = self.attached.detach(session) {
             out.push(Effect::Close {
@@ -117,7 +173,7 @@ impl Forwarder {
                 let path = core::mem::take(path);
                 Some((what, path))
             }
-            What::Txn | What::Ready(_) => None,
+            What::Txn | What::Refused(_) | What::Ready(_) => None,
         }) {
             *what = What::Ready(LocalReply::Sync { path });
         }
@@ -166,17 +222,27 @@ impl Forwarder {
         timeout_ms: i32,
     ) {
         let session = self.next_id(&mut step.member.ids, step.state);
+        if self.modes.local_sessions {
+            return self.begin_local(step, session, connection, timeout_ms);
+        }
         self.attached.attach(session, connection, timeout_ms);
         let opens = Some(Opening { timeout_ms, is_handshake: true });
         let origin = Origin { connection, xid: 0, op: OpCode::CreateSession, received: step.now, opens };
-        self.wait(session, Waiting { origin, what: What::Txn });
+        self.wait(session, Waiting::of(origin, What::Txn));
         let mut body = Vec::new();
         CreateSessionTxn { time_out: timeout_ms }.encode(&mut body);
         up.push(packet(session, 0, OpCode::CreateSession, body.into(), Vec::new()));
     }
 
     fn next_id(&self, ids: &mut SessionIds, state: &State) -> SessionId {
-        ids.next(|id| state.session_timeout(id).is_some() || self.attached.get(id).is_some())
+        ids.next(|id| {
+            let is_attached = self.attached.get(id).is_some();
+            is_attached || self.local.is_tracked(id) || state.session_timeout(id).is_some()
+        })
+    }
+
+    fn is_known(&self, session: SessionId, state: &State) -> bool {
+        self.attached.get(session).is_some() || state.session_timeout(session).is_some()
     }
 
     // zk: ZooKeeperServer.reopenSession, Learner.validateSession
@@ -199,21 +265,37 @@ impl Forwarder {
             return step.out.push(Effect::RefuseSession { connection });
         }
         self.attached.attach(session, connection, timeout_ms);
+        // zk: LearnerZooKeeperServer.revalidateSession
+        if self.local.touch_with(session, timeout_ms, step.now) {
+            return step.out.push(Effect::OpenSession { connection, session, timeout_ms });
+        }
         self.reopening.insert(session, Attached { connection, timeout_ms });
         up.push(Packet::Revalidate { session, timeout_ms });
     }
 
     // zk: FollowerRequestProcessor.run
-    fn on_request(&mut self, request: ClientRequest, up: &mut Up, out: &mut Vec<Effect>) {
+    fn on_request(&mut self, step: &mut Step<'_>, request: ClientRequest, up: &mut Up) {
         let ClientRequest { connection, session, xid, request, body, identities, received, .. } = request;
         let op = request.op_code();
         let mut origin = Origin { connection, xid, op, received, opens: None };
         if request.is_local() {
             let what = What::Ready(LocalReply::Error(ErrorCode::Unimplemented));
-            self.wait(session, Waiting { origin, what });
-            return self.release(session, out);
+            self.wait(session, Waiting::of(origin, what));
+            return self.release(session, step.out);
         }
-        let mut what = What::Txn;
+        let is_own = self.local.touch(session, step.now);
+        // zk: LearnerSessionTracker.touchSession: nobody else would stop a local session that has ended here
+        // diverges(session-ahead-of-learner): the reference drops the requests of each session whose beginning it does not have yet
+        if self.modes.local_sessions && !is_own && !self.is_known(session, step.state) {
+            step.note(Level::Debug, Note::RequestDropped { session, xid });
+            self.wait(session, Waiting::of(origin, What::Ready(LocalReply::Dropped)));
+            return self.release(session, step.out);
+        }
+        if let Some(what) = self.answer_to_local(session, &request) {
+            self.wait(session, Waiting::of(origin, What::Ready(what)));
+            return self.release(session, step.out);
+        }
+        let mut what = self.upgrade_for(step, session, &request, up);
         if op == OpCode::CreateSession {
             let attached = self.attached.get(session);
             origin.opens =
@@ -223,7 +305,7 @@ impl Forwarder {
             self.syncs.push_back(session);
             what = What::Sync { path: sync.path };
         }
-        self.wait(session, Waiting { origin, what });
+        self.wait(session, Waiting::of(origin, what));
         up.push(packet(session, xid, op, body, identities.to_vec()));
     }
 
@@ -237,7 +319,7 @@ impl Forwarder {
             opens: None,
         };
         let what = What::Ready(LocalReply::Error(ErrorCode::ThrottledOp));
-        self.wait(*session, Waiting { origin, what });
+        self.wait(*session, Waiting::of(origin, what));
         self.release(*session, out);
     }
 
@@ -255,19 +337,22 @@ impl Forwarder {
     }
 
     /// Who waits for this transaction here: the oldest request of the session, if it is the one.
-    fn take_answered(&mut self, record: &TxnRecord) -> Option<Origin> {
-        let queue = self.waiting.get_mut(&record.header.client_id)?;
-        let answered = pop_front_if(queue, |oldest| is_answer(record, oldest))?;
-        Some(answered.origin)
+    fn take_answered(&mut self, record: &TxnRecord) -> (Option<Origin>, Option<ErrorCode>) {
+        let queue = self.waiting.get_mut(&record.header.client_id);
+        match queue.and_then(|queue| pop_front_if(queue, |oldest| is_answer(record, oldest))) {
+            Some(Waiting { origin, what: What::Refused(code), .. }) => (origin, Some(code)),
+            Some(Waiting { origin, .. }) => (origin, None),
+            None => (None, None),
+        }
     }
 
     /// Writes the replies that are ready and wait for none before them.
     fn release(&mut self, session: SessionId, out: &mut Vec<Effect>) {
         let Some(queue) = self.waiting.get_mut(&session) else { return };
-        while let Some(Waiting { origin, what }) =
+        while let Some(Waiting { origin, what, .. }) =
             pop_front_if(queue, |oldest| matches!(oldest.what, What::Ready(_)))
         {
-            if let What::Ready(what) = what {
+            if let (Some(origin), What::Ready(what)) = (origin, what) {
                 out.push(Effect::Reply { origin, what });
             }
         }
@@ -279,7 +364,7 @@ impl Forwarder {
 
 /// Whether the transaction is what became of the request. The end of a session that expired has xid 0.
 fn is_answer(record: &TxnRecord, waiting: &Waiting) -> bool {
-    let op = waiting.origin.op;
+    let Asked { xid, op } = waiting.asked;
     let is_of_type = match &record.txn {
         Txn::CreateSession(_) => op == OpCode::CreateSession,
         Txn::CloseSession(_) => op == OpCode::CloseSession,
@@ -296,7 +381,7 @@ fn is_answer(record: &TxnRecord, waiting: &Waiting) -> bool {
         | Txn::Check(_)
         | Txn::Multi(_) => true,
     };
-    matches!(waiting.what, What::Txn) && record.header.cxid == waiting.origin.xid && is_of_type
+    matches!(waiting.what, What::Txn | What::Refused(_)) && record.header.cxid == xid && is_of_type
 }
 
 fn pop_front_if<T>(queue: &mut VecDeque<T>, condition: impl FnOnce(&T) -> bool) -> Option<T> {

@@ -299,8 +299,13 @@ impl Leading {
         step.member.vain_joins = 0;
         step.want(PeerEffect::SetLastProcessed { zxid: first });
         let settings = Arc::clone(&step.member.settings);
-        let sessions = SessionTracker::new(settings.tick_ms, step.now, step.state.sessions()).of_leader();
-        self.primary = Some(Primary::new(settings, sessions, step.now));
+        let (me, modes) = (step.member.peer.me, step.member.peer.modes);
+        let sessions = SessionTracker::new(settings.tick_ms, step.now, step.state.sessions());
+        let sessions = match modes.local_sessions {
+            true => sessions.of_leader_among_local_sessions(me.0),
+            false => sessions.of_leader(),
+        };
+        self.primary = Some(Primary::new(settings, sessions, step.now).with_modes(modes));
         step.member.election.update_settled_epoch(i64::from(first.epoch()));
         step.note(Level::Info, Note::Serves { mode: Mode::Leader, epoch: first.epoch() });
         step.want(PeerEffect::Serve { mode: Mode::Leader });

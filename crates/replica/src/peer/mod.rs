@@ -153,7 +153,10 @@ impl Peer {
             Phase::Looking(looking) => {
                 looking.read_only().map(read_only::ReadOnly::sessions_report).unwrap_or_default()
             }
-            Phase::Following(_) | Phase::Settling(_) | Phase::Stopped => SessionsReport::default(),
+            Phase::Following(following) => {
+                following.forwarder().map(forwarder::Forwarder::sessions_report).unwrap_or_default()
+            }
+            Phase::Settling(_) | Phase::Stopped => SessionsReport::default(),
         }
     }
 }

@@ -3,9 +3,11 @@ use alloc::vec::Vec;
 use jute::Zxid;
 use zab::learner::{LearnerState, SyncMode};
 
+use super::forwarder::Forwarder;
 use super::read_only::ReadOnly;
 use super::{Peer, PeerReport, Phase};
 use crate::Mode;
+use crate::primary::Primary;
 
 /// How far a leader has come.
 // zk: QuorumPeer.ZabState
@@ -44,10 +46,12 @@ impl Peer {
                 epoch: leading.leader().epoch(),
                 learners: leading.leader().learners(),
                 last_proposed: leading.leader().last_proposed(),
+                local_sessions: leading.primary().map_or(0, Primary::local_sessions),
                 ..nobody
             },
             Phase::Following(following) => PeerReport {
                 mode: following.serves_as(),
+                local_sessions: following.forwarder().map_or(0, Forwarder::local_sessions),
                 leader: Some(following.leader()),
                 epoch: (following.learner().state() != LearnerState::Discovery)
                     .then(|| following.learner().epoch()),

@@ -44,7 +44,7 @@ impl Primary {
     }
 
     /// A learner's client came back with its session: whether it goes on there.
-    // zk: Leader.revalidateSession
+    // zk: Leader.revalidateSession, LeaderZooKeeperServer.checkIfValidGlobalSession
     pub(crate) fn on_revalidate(
         &mut self,
         now: Millis,
@@ -52,7 +52,8 @@ impl Primary {
         session: SessionId,
         timeout_ms: i32,
     ) -> bool {
-        self.sessions.touch_with(session, timeout_ms, now)
+        self.sessions.is_global(session)
+            && self.sessions.touch_with(session, timeout_ms, now)
             && self.sessions.set_owner(session, Owner::Learner(link.0)).is_ok()
     }
 

@@ -6,6 +6,7 @@
 //! * All ways to a transaction go through one preparation, in the order in which things happen.
 
 mod learners;
+mod local;
 mod sessions;
 
 use alloc::collections::VecDeque;
@@ -25,7 +26,7 @@ use tree::State;
 
 use crate::attachments::Attachments;
 use crate::containers::Containers;
-use crate::{Effect, Level, LocalReply, Note, Origin, SessionsReport};
+use crate::{Effect, Level, LocalReply, Note, Origin, SessionModes, SessionsReport};
 
 /// Where transactions get their place: the own log alone, or that of an ensemble.
 pub(crate) trait Order {
@@ -66,6 +67,7 @@ pub(crate) struct Primary {
     containers: Containers,
     quota_quiet_until: Millis,
     is_stopping: bool,
+    modes: SessionModes,
 }
 
 /// One line on quotas in so much time; a client that is over its quota would fill the log otherwise.
@@ -92,8 +94,15 @@ impl Primary {
             containers: Containers::default(),
             quota_quiet_until: now,
             is_stopping: false,
+            modes: SessionModes::default(),
             settings,
         }
+    }
+
+    /// The same with local sessions, where they are wanted.
+    #[must_use]
+    pub(crate) fn with_modes(self, modes: SessionModes) -> Self {
+        Self { modes, ..self }
     }
 
     /// The state has reached this zxid; called at the beginning of each event.
@@ -113,7 +122,13 @@ impl Primary {
 
     /// When each session expires.
     pub(crate) fn sessions_report(&self) -> SessionsReport {
-        SessionsReport { local: None, global: Some(self.sessions.report()) }
+        let local = self.modes.local_sessions.then(|| self.sessions.local_report());
+        SessionsReport { local, global: Some(self.sessions.report()) }
+    }
+
+    /// Number of sessions that are this server's own.
+    pub(crate) fn local_sessions(&self) -> usize {
+        self.sessions.local_count()
     }
 
     /// A client's request.
@@ -135,6 +150,10 @@ impl Primary {
         if request.is_local() {
             return self.reply(origin, LocalReply::Error(ErrorCode::Unimplemented), turn.out);
         }
+        if let Some(what) = self.answer_to_local_session(session, &request) {
+            return self.reply(origin, what, turn.out);
+        }
+        self.upgrade_for(turn, session, &request);
         if let Request::CreateSession(renewed) = &request {
             origin.opens = self.renewal(session);
             self.sessions.track(session, renewed.time_out, turn.now);

@@ -20,6 +20,9 @@ impl Primary {
             return turn.out.push(Effect::Close { connection, why: CloseReason::Shutdown });
         }
         let session = ids.next(|id| self.sessions.is_tracked(id));
+        if self.modes.local_sessions {
+            return self.begin_local_session(turn, session, connection, timeout_ms);
+        }
         self.sessions.track(session, timeout_ms, turn.now);
         self.attached.attach(session, connection, timeout_ms);
         let opens = Some(Opening { timeout_ms, is_handshake: true });
@@ -69,7 +72,10 @@ impl Primary {
         }
         for session in self.sessions.on_tick(turn.now) {
             turn.note(Level::Info, Note::SessionExpired { session });
-            self.close(turn, session);
+            match self.sessions.is_local(session) {
+                true => self.end_local_session(session, turn.out),
+                false => self.close(turn, session),
+            }
         }
     }
 
