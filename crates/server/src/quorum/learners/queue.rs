@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use jute::Zxid;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tree::snapshot::View;
 
 /// What a writer task sends, in order.
@@ -20,7 +20,7 @@ pub(crate) enum Item {
         /// The last is this.
         up_to: Zxid,
     },
-    /// Nothing more: close, and say why.
+    /// Nothing more: close, and say why. A snapshot or log that is on its way is broken off, packets are still sent.
     Close(String),
 }
 
@@ -30,7 +30,16 @@ pub(crate) struct LinkQueue {
     items: mpsc::UnboundedSender<Item>,
     waiting: Arc<AtomicUsize>,
     bytes_max: usize,
-    overflow: tokio::sync::watch::Sender<bool>,
+    end: watch::Sender<Option<End>>,
+}
+
+/// What ends a stream before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// More waits than may.
+    Overflow,
+    /// It is to close, and why.
+    Close(String),
 }
 
 /// The receiving end.
@@ -38,16 +47,16 @@ pub(crate) struct LinkQueue {
 pub(super) struct LinkItems {
     items: mpsc::UnboundedReceiver<Item>,
     waiting: Arc<AtomicUsize>,
-    overflow: tokio::sync::watch::Receiver<bool>,
+    end: watch::Receiver<Option<End>>,
 }
 
 /// A queue that holds at most so many bytes of packets.
 pub(super) fn pair(bytes_max: usize) -> (LinkQueue, LinkItems) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let (overflow, overflowed) = tokio::sync::watch::channel(false);
+    let (end, ended) = watch::channel(None);
     let waiting = Arc::<AtomicUsize>::default();
-    let queue = LinkQueue { items: sender, waiting: Arc::clone(&waiting), bytes_max, overflow };
-    (queue, LinkItems { items: receiver, waiting, overflow: overflowed })
+    let queue = LinkQueue { items: sender, waiting: Arc::clone(&waiting), bytes_max, end };
+    (queue, LinkItems { items: receiver, waiting, end: ended })
 }
 
 impl LinkQueue {
@@ -55,8 +64,15 @@ impl LinkQueue {
     pub(super) fn put(&self, item: Item) {
         let len = if let Item::Packet(bytes) = &item { bytes.len() } else { 0 };
         if self.waiting.fetch_add(len, Relaxed) + len > self.bytes_max {
-            self.overflow.send_replace(true);
+            self.end.send_replace(Some(End::Overflow));
             return;
+        }
+        if let Item::Close(why) = &item {
+            self.end.send_if_modified(|end| {
+                let is_first = end.is_none();
+                end.get_or_insert_with(|| End::Close(why.clone()));
+                is_first
+            });
         }
         // A writer that has ended needs nothing.
         let _ = self.items.send(item);
@@ -74,14 +90,24 @@ pub(super) enum Next {
 }
 
 impl LinkItems {
+    /// What is put in is taken in order; more than may wait is found at once.
     pub(super) async fn next(&mut self) -> Next {
-        if *self.overflow.borrow() {
-            return Next::Overflow;
-        }
+        let mut end = self.end.clone();
         tokio::select! {
             biased;
-            Ok(()) = self.overflow.changed() => Next::Overflow,
+            Ok(_) = end.wait_for(|end| *end == Some(End::Overflow)) => Next::Overflow,
             item = self.items.recv() => self.taken(item),
+        }
+    }
+
+    /// Comes back when the stream is to end, whatever waits.
+    pub(super) async fn end(&self) -> End {
+        let mut end = self.end.clone();
+        let ended = end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+        match ended {
+            Some(end) => end,
+            // Nobody can end it any more.
+            None => std::future::pending().await,
         }
     }
 

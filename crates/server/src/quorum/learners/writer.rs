@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tree::snapshot::View;
 use zab::{Packet, stream};
 
-use super::queue::{Item, LinkItems, Next};
+use super::queue::{End, Item, LinkItems, Next};
 use super::reader::Ending;
 use crate::shell::Shared;
 
@@ -26,6 +26,8 @@ const SLICE_TIME: Duration = Duration::from_micros(200);
 const SLICE_ITEMS: usize = 128;
 /// Items of a slice at most.
 const SLICE_ITEMS_MAX: usize = 4096;
+
+const OVERFLOW: &str = "more waits for it than may";
 
 /// Sends what is put into the queue until the link ends.
 pub(super) async fn run(
@@ -66,7 +68,7 @@ async fn send_all(
     loop {
         let mut next = match items.next().await {
             Next::Item(item) => Some(item),
-            Next::Overflow => return "more waits for it than may".to_owned(),
+            Next::Overflow => return OVERFLOW.to_owned(),
             Next::Ended => return "the leader ends".to_owned(),
         };
         while let Some(item) = next.take() {
@@ -76,15 +78,15 @@ async fn send_all(
                     if burst.len() < WRITE_BYTES {
                         next = items.try_next();
                     }
-                    if next.is_some() { Ok(()) } else { flush(socket, &mut burst).await }
+                    if next.is_some() { Ok(()) } else { flush(socket, &mut burst).await.map_err(broke) }
                 }
                 Item::Snapshot(view) => match flush(socket, &mut burst).await {
-                    Ok(()) => relay(socket, ending, |parts| snapshot(shared, *view, &parts)).await,
-                    Err(error) => Err(error),
+                    Ok(()) => relay(socket, items, ending, |parts| snapshot(shared, *view, &parts)).await,
+                    Err(error) => Err(broke(error)),
                 },
                 Item::Log { after, up_to } => match flush(socket, &mut burst).await {
-                    Ok(()) => relay(socket, ending, |parts| log(shared, after, up_to, &parts)).await,
-                    Err(error) => Err(error),
+                    Ok(()) => relay(socket, items, ending, |parts| log(shared, after, up_to, &parts)).await,
+                    Err(error) => Err(broke(error)),
                 },
                 Item::Close(why) => {
                     // What cannot be sent any more is lost with the link.
@@ -92,8 +94,8 @@ async fn send_all(
                     return why;
                 }
             };
-            if let Err(error) = written {
-                return format!("the connection broke: {error}");
+            if let Err(why) = written {
+                return why;
             }
         }
     }
@@ -109,19 +111,34 @@ async fn flush(socket: &mut Timed, burst: &mut Vec<u8>) -> io::Result<()> {
 
 type Parts = mpsc::Sender<io::Result<Bytes>>;
 
-/// Sends what a thread of its own produces.
+fn broke(error: io::Error) -> String {
+    format!("the connection broke: {error}")
+}
+
+/// Sends what a thread of its own produces, unless the link is to end: then why.
 async fn relay(
     socket: &mut Timed,
+    items: &LinkItems,
     ending: &Ending,
     produce: impl FnOnce(Parts) -> Producer,
-) -> io::Result<()> {
+) -> Result<(), String> {
     let (sender, mut parts) = mpsc::channel(PARTS_MAX);
     let producer = produce(sender);
-    let thread = tokio::task::spawn_blocking(producer);
-    while let Some(part) = parts.recv().await {
-        socket.write_all(&part?).await?;
+    let stream = async {
+        let thread = tokio::task::spawn_blocking(producer);
+        while let Some(part) = parts.recv().await {
+            socket.write_all(&part?).await?;
+        }
+        thread.await.map_err(io::Error::other)
+    };
+    tokio::select! {
+        biased;
+        end = items.end() => return Err(match end {
+            End::Overflow => OVERFLOW.to_owned(),
+            End::Close(why) => why,
+        }),
+        streamed = stream => streamed.map_err(broke)?,
     }
-    thread.await.map_err(io::Error::other)?;
     ending.has_streamed();
     Ok(())
 }
@@ -187,4 +204,63 @@ fn log(shared: &Arc<Shared>, after: Zxid, up_to: Zxid, parts: &Parts) -> Produce
 fn hand_over(parts: &Parts, part: &mut Vec<u8>) -> bool {
     let bytes = Bytes::from(std::mem::replace(part, Vec::with_capacity(PART_BYTES)));
     parts.blocking_send(Ok(bytes)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::super::queue;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    async fn pair() -> (TcpStream, OwnedWriteHalf) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (far, listener.accept().await.unwrap().0.into_split().1)
+    }
+
+    /// Parts without end, until nobody takes them.
+    fn endless(parts: Parts) -> Producer {
+        Box::new(move || while parts.blocking_send(Ok(Bytes::from(vec![0; PART_BYTES]))).is_ok() {})
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_on_its_way_does_not_hold_up_the_end_of_the_link() {
+        for (name, ends, why) in [
+            ("closed", Item::Close("the role ends".into()), "the role ends"),
+            ("too much waits", Item::Packet(Bytes::from_static(b"12345")), OVERFLOW),
+        ] {
+            let (far, socket) = pair().await;
+            let (queue, items) = queue::pair(4);
+            let mut socket = Timed { socket, within: PATIENCE };
+            let ending = Ending::default();
+            // The other end takes nothing.
+            let sending = relay(&mut socket, &items, &ending, endless);
+            let told = async {
+                tokio::task::yield_now().await;
+                queue.put(ends);
+            };
+            let (outcome, ()) =
+                tokio::time::timeout(PATIENCE / 2, async { tokio::join!(sending, told) }).await.expect(name);
+            assert_eq!(outcome, Err(why.to_owned()), "{name}");
+            drop(far);
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_before_the_end_are_sent_and_nothing_behind_it() {
+        let (queue, mut items) = queue::pair(100);
+        for item in [
+            Item::Packet(Bytes::from_static(b"1")),
+            Item::Close("first".into()),
+            Item::Close("second".into()),
+        ] {
+            queue.put(item);
+        }
+        assert!(matches!(items.next().await, Next::Item(Item::Packet(_))));
+        assert!(matches!(items.next().await, Next::Item(Item::Close(why)) if why == "first"));
+        assert_eq!(items.end().await, End::Close("first".into()));
+    }
 }
