@@ -10,6 +10,7 @@
 
 mod queue;
 mod reader;
+mod silent;
 mod writer;
 
 use std::collections::HashMap;
@@ -27,9 +28,11 @@ use zab::LinkId;
 use super::{PeerMessage, PortSettings};
 use crate::shell::Shared;
 
+use silent::Silent;
+
 pub(crate) use queue::{Item, LinkQueue};
 
-/// Links that may stand at once, identified or not.
+/// Links that may stand at once. Beyond them the oldest that has said nothing yet gives way to a new one.
 const LINKS_MAX: usize = 1024;
 /// Pause before the port is bound again for the first time; it doubles up to [`BIND_RETRY_EVERY`].
 const BIND_RETRY_FIRST: Duration = Duration::from_millis(10);
@@ -66,6 +69,7 @@ impl LearnerLinks {
             settings: Arc::clone(settings),
             out: out.clone(),
             last: Arc::clone(&self.last),
+            silent: Silent::default(),
         };
         self.listening = Some(runtime.spawn(acceptor.run()));
     }
@@ -107,6 +111,7 @@ struct Acceptor {
     settings: Arc<PortSettings>,
     out: mpsc::Sender<PeerMessage>,
     last: Arc<std::sync::atomic::AtomicU64>,
+    silent: Silent,
 }
 
 impl Acceptor {
@@ -151,7 +156,7 @@ impl Acceptor {
             };
             let count = self.shared.learner_links.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let admitted = LinkCount(Arc::clone(&self.shared));
-            if count >= LINKS_MAX {
+            if count >= LINKS_MAX && !self.silent.evict() {
                 tracing::warn!(%remote, "a learner is refused: {LINKS_MAX} links stand already");
                 continue;
             }
@@ -166,12 +171,13 @@ impl Acceptor {
                 return;
             }
             let ending = reader::Ending::default();
+            let silence = self.silent.add(link, ending.clone());
             let writer =
                 writer::run(Arc::clone(&self.shared), items, write, self.settings.sync_time, ending.clone());
             tokio::spawn(writer);
             let (settings, out) = (Arc::clone(&self.settings), self.out.clone());
             tokio::spawn(async move {
-                reader::run(settings, link, remote, read, out, ending).await;
+                reader::run(settings, link, remote, read, out, ending, silence).await;
                 drop(admitted);
             });
         }

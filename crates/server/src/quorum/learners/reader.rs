@@ -10,6 +10,7 @@ use zab::LinkId;
 use zab::stream::FromLearner;
 
 use super::super::{PeerMessage, PortSettings};
+use super::silent::Silence;
 use crate::shell::lock;
 
 /// Room for one read.
@@ -56,7 +57,7 @@ impl Ending {
         }
     }
 
-    fn why(&self) -> Option<String> {
+    pub(super) fn why(&self) -> Option<String> {
         lock(&self.0.why).clone()
     }
 }
@@ -69,9 +70,10 @@ pub(super) async fn run(
     mut socket: OwnedReadHalf,
     out: mpsc::Sender<PeerMessage>,
     ending: Ending,
+    silence: Silence,
 ) {
     let read = tokio::select! {
-        why = read(&settings, link, &mut socket, &out, &ending) => why,
+        why = read(&settings, link, &mut socket, &out, &ending, silence) => why,
         () = ending.unanswered(settings.sync_time) => "it did not acknowledge the history in time".to_owned(),
         () = ending.0.bell.notified() => String::new(),
     };
@@ -88,7 +90,9 @@ async fn read(
     socket: &mut OwnedReadHalf,
     out: &mpsc::Sender<PeerMessage>,
     ending: &Ending,
+    silence: Silence,
 ) -> String {
+    let mut silence = Some(silence);
     let mut stream = FromLearner::new(settings.field_max);
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -102,6 +106,7 @@ async fn read(
         loop {
             match stream.next() {
                 Ok(Some(packet)) => {
+                    drop(silence.take());
                     if out.send(PeerMessage::LearnerPacket { link, packet }).await.is_err() {
                         return "the server ends".to_owned();
                     }
