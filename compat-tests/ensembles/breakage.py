@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import time
 
+from archive import Archive
 from ensemble import QUICK_TICKS, Ensemble
 from harness import Skip
 from load import Load
@@ -187,8 +188,8 @@ def _slow_disk(scene, member):
     if not shutil.which("strace"):
         raise Skip("no strace")
     role = member.mode()
-    inject = f"inject=fdatasync,fsync:delay_enter={SLOW_SYNC_MICROSECONDS}"
-    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", inject, "-p", str(member.process.pid)],
+    inject, seen = f"inject=fdatasync,fsync:delay_enter={SLOW_SYNC_MICROSECONDS}", scene.ensemble.folder / "slow-syncs"
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", str(seen), "-e", "trace=fdatasync,fsync", "-e", inject, "-p", str(member.process.pid)],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         gap = scene.load.flowing(50)
@@ -199,7 +200,10 @@ def _slow_disk(scene, member):
     finally:
         tracer.terminate()
         tracer.wait()
-    return {"what": f"every sync of {role} {member} takes {SLOW_SYNC_MICROSECONDS // 1000} ms", "gap": gap}
+    slow = seen.read_text(errors="replace").count("(DELAYED)")
+    if slow == 0:
+        raise AssertionError(f"no sync of {member} was delayed")
+    return {"what": f"{slow} syncs of {role} {member} took {SLOW_SYNC_MICROSECONDS // 1000} ms each", "gap": gap}
 
 
 FAULTS = {name.replace("_", "-"): function for name, function in list(globals().items())
@@ -207,28 +211,31 @@ FAULTS = {name.replace("_", "-"): function for name, function in list(globals().
           and not name.startswith("_")}
 
 
-def chaos(steps, kinds="RRR", writes=1_000_000, pause=(2.0, 8.0), seconds=3600, without=("swizzle", "pause-all", "slow-links")):
-    """So many writes in all, as fast as they go, under one fault after another."""
-    names = [name for name in FAULTS if name not in without]
-    with Links(steps.seed) as links, Ensemble(steps.commands, kinds, {**SETTINGS, "preAllocSize": 65536, "snapCount": 20000}) as ensemble:
+def chaos(steps, kinds="RRR", writes=1_000_000, pause=(2.0, 8.0), seconds=1200, times=2, without=("swizzle", "pause-all", "slow-links")):
+    """At least so many writes in all, as fast as they go, under one fault after another, each at least so many times."""
+    names, waiting = [name for name in FAULTS if name not in without], []
+    with Links(steps.seed) as links, Ensemble(steps.commands, kinds, {**SETTINGS, "preAllocSize": 16384, "snapCount": 20000}) as ensemble:
         ensemble.connect(links.route)
         ensemble.start()
-        with Load(steps.tool, ensemble, writers=12, window=24, rate=0, writes=writes, quiet=30, seed=steps.seed) as load:
+        with Archive(ensemble) as archive, Load(steps.tool, ensemble, writers=12, window=24, rate=0, quiet=30, seed=steps.seed) as load:
             scene, end, number = Scene(steps, ensemble, load, links), time.monotonic() + seconds, 0
-            # What is lost with a connection is written, but not acknowledged.
-            while load.total < writes * 0.9:
+            while load.total < writes or number < times * len(names):
                 if time.monotonic() > end:
-                    raise AssertionError(f"{load.total} of {writes} writes in {seconds} s")
+                    raise AssertionError(f"{load.total} of {writes} writes and {number} of {times * len(names)} faults in {seconds} s")
                 number += 1
-                _one_of(scene, steps.random.choice(names), number)
+                if not waiting:
+                    waiting = steps.random.sample(names, len(names))
+                _one_of(scene, waiting.pop(), number)
                 time.sleep(steps.random.uniform(*pause))
                 load.mark()
-            told = load.finish(600)
+            told = load.stop()
             steps.say(f"{told['acknowledged']} acknowledged, {told['unknown']} of unknown outcome, {told['reads']} reads, "
                       f"through each server: {told['by_server']}, {number} faults")
-            told = load.verdict(skip=THROUGH_PROXIES)
+            told = load.verdict(skip=THROUGH_PROXIES, archive=archive)
             steps.say(proof(told))
-            steps.say(f"in the logs: {told['logs']['acknowledged']} of them among {told['logs']['transactions']} transactions")
+            logs = told["logs"]
+            steps.say(f"in the logs: {logs['acknowledged']} of them among {logs['transactions']} transactions; replayed on a model from the first one on: "
+                      f"every reply and every node as it was told ({logs['given-up']} records that one server had alone were given up)")
 
 
 def _one_of(scene, name, number):

@@ -144,7 +144,12 @@ class Ensemble:
         self.connect()
 
     def connect(self, route=None):
-        """Writes each server's list of members."""
+        """Writes each server's list of members.
+
+        The reference calls a peer with a lower id back at the address that this peer has sent, which is no proxy's: so behind
+        proxies it gets the lowest id."""
+        if route and any(member.kind in "AD" for member in self.members[1:]):
+            raise ValueError(f"{self.kinds}: behind proxies only the first may be of the reference")
         for member in self.members:
             member.settings = [f"{key}={value}" for key, value in self.settings.items()]
             for other in self.members:

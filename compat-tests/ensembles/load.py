@@ -96,12 +96,17 @@ class Load:
         """Waits until the writes it was told to make are made."""
         return self.ask("finish", seconds)
 
-    def verdict(self, skip=(), logs=True, addresses=None):
-        """Compares all trees with each other and with what was acknowledged. Any problem is a failure."""
+    def verdict(self, skip=(), logs=True, addresses=None, archive=None):
+        """Compares all trees with each other and with what was acknowledged. Any problem is a failure.
+
+        With an archive, which has all logs from the first record on, their replay must also give every reply and the whole tree."""
         self.ensemble.settle()
         members = self.ensemble.alive
         told = self.ask(" ".join(["check", *(addresses or [f"127.0.0.1:{member.port}" for member in members]), *skip]), 600)
-        if logs:
+        if archive:
+            archive.sweep()
+            told["logs"] = self.ask(" ".join(["replay", *map(str, archive.folders)]), 600)
+        elif logs:
             told["logs"] = self.ask(" ".join(["logs", *(str(member.data) for member in self.ensemble.members)]), 300)
         self.fail_on_problems()
         return told

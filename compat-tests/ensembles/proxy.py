@@ -49,14 +49,15 @@ class Links:
         self.cuts, self.delays = set(), {}
 
     async def _connection(self, reader, writer, one, other, port):
-        while {(one, other), (other, one)} & self.cuts:
-            await asyncio.sleep(POLL)
         try:
+            while {(one, other), (other, one)} & self.cuts:
+                await asyncio.sleep(POLL)
             onward_reader, onward = await self._onward(port)
+            await asyncio.gather(self._pump(reader, onward, (one, other)), self._pump(onward_reader, writer, (other, one)))
         except OSError:
             writer.transport.abort()
-            return
-        await asyncio.gather(self._pump(reader, onward, (one, other)), self._pump(onward_reader, writer, (other, one)))
+        except asyncio.CancelledError:
+            pass  # The end of the scenario.
 
     async def _onward(self, port):
         """Whoever connects was accepted already, and cannot be refused as by a server that does not listen yet: so that is waited for."""

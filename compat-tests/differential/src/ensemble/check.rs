@@ -26,7 +26,7 @@ pub(super) fn run(
     quiet: &[Quiet],
     addresses: &[SocketAddr],
     skipped: &[&str],
-) -> Result<String> {
+) -> Result<(Tree, String)> {
     let tree = equal(run, addresses, skipped)?;
     for writer in writers {
         values(run, &writer.model, &tree);
@@ -34,11 +34,12 @@ pub(super) fn run(
     }
     let alive = ephemerals(run, quiet, &tree);
     let acknowledged = in_order(run, writers);
-    Ok(format!(
+    let summary = format!(
         "servers={} nodes={} ephemerals={alive} acknowledged={acknowledged}",
         addresses.len(),
         tree.len()
-    ))
+    );
+    Ok((tree, summary))
 }
 
 /// The tree of the first server, to which those of all others are equal, or the difference is a problem.

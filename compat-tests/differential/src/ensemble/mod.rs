@@ -9,6 +9,7 @@ mod gaps;
 mod logs;
 mod model;
 mod quiet;
+mod replay;
 mod roamer;
 mod writer;
 
@@ -134,6 +135,7 @@ pub(crate) fn run(plan: Plan) -> Result<bool> {
             done: Vec::new(),
             poker: Roamer::new(0),
             pokes: 0,
+            tree: None,
         };
         let outcome = desk.serve();
         run.over.store(true, Ordering::Relaxed);
@@ -160,6 +162,8 @@ struct Desk<'scope, 'run> {
     done: Vec<Writer<'run>>,
     poker: Roamer,
     pokes: u64,
+    /// What the servers had at the last `check`.
+    tree: Option<check::Tree>,
 }
 
 impl Desk<'_, '_> {
@@ -190,11 +194,8 @@ impl Desk<'_, '_> {
                 ["stop"] => self.stop(true)?,
                 ["finish"] => self.stop(false)?,
                 ["check", rest @ ..] => self.check(rest)?,
-                ["logs", folders @ ..] => {
-                    let folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
-                    let summary = logs::check(self.run, &self.done, &folders)?;
-                    println!("logs {summary}");
-                }
+                ["logs", folders @ ..] => self.logs(folders, false)?,
+                ["replay", folders @ ..] => self.logs(folders, true)?,
                 ["close"] => self.close()?,
                 ["quit"] => break,
                 _ => println!("problem: unknown command {line}"),
@@ -280,8 +281,21 @@ impl Desk<'_, '_> {
             words.iter().partition(|word| word.starts_with('/'));
         let addresses =
             addresses.iter().map(|text| text.parse()).collect::<std::result::Result<Vec<_>, _>>()?;
-        let summary = check::run(self.run, &self.done, self.quiet, &addresses, &skipped)?;
+        let (tree, summary) = check::run(self.run, &self.done, self.quiet, &addresses, &skipped)?;
+        self.tree = Some(tree);
         println!("checked {summary} problems={}", self.run.problems.load(Ordering::Relaxed));
+        Ok(())
+    }
+
+    /// `replay`: from the first transaction on, and the tree that was checked before must come of it.
+    fn logs(&mut self, folders: &[&str], replay: bool) -> Result<()> {
+        let folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
+        let tree = self.tree.as_ref().filter(|_| replay);
+        if replay && tree.is_none() {
+            self.run.problem("there is no tree to compare with, `check` comes first");
+        }
+        let summary = logs::check(self.run, &self.done, &folders, tree)?;
+        println!("{} {summary}", if replay { "replay" } else { "logs" });
         Ok(())
     }
 

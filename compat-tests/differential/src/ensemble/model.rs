@@ -12,6 +12,14 @@ pub(super) const NODES: usize = 16;
 /// Children that a writer has created and not deleted, at most.
 pub(super) const CHILDREN_MAX: usize = 100;
 
+/// What a write was told when it was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    Set { node: usize, number: u64, version: i32 },
+    Create { number: u64 },
+    Delete { child: u64 },
+}
+
 /// An acknowledged write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ack {
@@ -20,6 +28,7 @@ pub(super) struct Ack {
     pub(super) xid: i32,
     pub(super) sent_us: u64,
     pub(super) acknowledged_us: u64,
+    pub(super) told: Told,
 }
 
 /// A node that is set.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Run;
-use super::model::{Ack, CHILDREN_MAX, Child, Model, NODES};
+use super::model::{Ack, CHILDREN_MAX, Child, Model, NODES, Told};
 use super::roamer::{Answer, Roamer};
 use crate::acls;
 use crate::op;
@@ -250,36 +250,36 @@ impl<'run> Writer<'run> {
             return self.lose(&request);
         }
         match self.take(&request, answer) {
-            Ok(Some(zxid)) => self.acknowledge(&request, zxid, &who),
+            Ok(Some((zxid, told))) => self.acknowledge(&request, zxid, told, &who),
             Ok(None) => self.model.reads += 1,
             Err(error) => self.run.problem(&format!("{who}: {error}")),
         }
     }
 
-    /// Puts a good reply into the model; the zxid of a write.
+    /// Puts a good reply into the model; the zxid of a write, and what else it was told.
     fn take(
         &mut self,
         request: &Waiting,
         answer: &Answer,
-    ) -> Result<Option<i64>, Box<dyn std::error::Error>> {
+    ) -> Result<Option<(i64, Told)>, Box<dyn std::error::Error>> {
         let mut reader = Reader(&answer.body);
         let number = request.number;
-        let zxid = match request.change {
+        let (zxid, told) = match request.change {
             Change::Set(node) => {
                 let stat = walk::stat(&mut reader)?;
                 let wrong = self.model.set(node, number, &stat);
                 self.report(wrong);
-                stat.zxids[1]
+                (stat.zxids[1], Told::Set { node, number, version: stat.versions[0] })
             }
             Change::Create => {
                 reader.string()?;
                 let czxid = walk::stat(&mut reader)?.zxids[0];
                 self.model.children.insert(number, Child::Created { czxid });
-                czxid
+                (czxid, Told::Create { number })
             }
             Change::Delete { child, .. } => {
                 self.model.children.remove(&child);
-                answer.zxid
+                (answer.zxid, Told::Delete { child })
             }
             Change::Read(node) => {
                 let data = reader.buffer()?;
@@ -290,7 +290,7 @@ impl<'run> Writer<'run> {
         if answer.zxid < zxid {
             return Err(format!("the reply's zxid is {:#x}, the write's {zxid:#x}", answer.zxid).into());
         }
-        Ok(Some(zxid))
+        Ok(Some((zxid, told)))
     }
 
     fn report(&self, wrong: Option<String>) {
@@ -299,7 +299,7 @@ impl<'run> Writer<'run> {
         }
     }
 
-    fn acknowledge(&mut self, request: &Waiting, zxid: i64, who: &str) {
+    fn acknowledge(&mut self, request: &Waiting, zxid: i64, told: Told, who: &str) {
         if zxid <= request.floor {
             self.run.problem(&format!(
                 "{who}: zxid {zxid:#x}, and {:#x} was acknowledged before it was sent",
@@ -323,6 +323,7 @@ impl<'run> Writer<'run> {
             xid: request.xid,
             sent_us: request.sent_us,
             acknowledged_us: self.run.since_start(),
+            told,
         });
     }
 
