@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::status::Question;
 use crate::version;
 
 /// What to do, and the `-D` settings that came with it.
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Log(Inspection),
     /// Print a snapshot, and say where it is damaged.
     Snapshot(Inspection),
+    /// Ask servers how they are; the exit code tells: 0 all serve, 1 some do not, 2 nobody does.
+    Status(Question),
     /// Print the version.
     Version,
 }

@@ -8,6 +8,7 @@ mod arguments;
 mod cli;
 mod inspect;
 mod serve;
+mod status;
 mod text;
 mod version;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Some(Command::Cli { words }) => cli::main(&words),
         Some(Command::Log(what)) => inspect::log(&what),
         Some(Command::Snapshot(what)) => inspect::snapshot(&what),
+        Some(Command::Status(question)) => status::main(&question),
         Some(Command::Version) => {
             say!("rookeeper {}, in place of Apache ZooKeeper {}", version::OWN, version::REFERENCE);
             ExitCode::SUCCESS

@@ -141,6 +141,27 @@ fn files_of_a_server_are_sound_until_somebody_damages_them() {
 }
 
 #[test]
+fn status_is_one_table_and_an_exit_code() {
+    let server = Server::start("status");
+    let (own, nobody) = (format!("127.0.0.1:{}", server.port), "127.0.0.1:1");
+    let status = |words: &[&str]| Command::new(BINARY).arg("status").args(words).output().unwrap();
+    let both = format!("{own},{nobody}");
+    for (words, code, out, err) in [
+        (&[own.as_str()][..], 0, "standalone", ""),
+        (&["--all", &own], 0, "Rookeeper", ""),
+        (&["--json", &own], 0, "\"role\":\"standalone\"", ""),
+        (&[&both], 1, "? (no answer)", "127.0.0.1:1 does not answer"),
+        (&[nobody], 2, "? (no answer)", "127.0.0.1:1 does not answer"),
+        (&["--all", nobody], 1, "", "nobody tells who the members are"),
+    ] {
+        let output = status(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(out), "{words:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(err), "{words:?}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_one_line_and_status_2() {
     for (words, expected) in [
         (&["server", "/nowhere/zoo.cfg"][..], "/nowhere/zoo.cfg"),

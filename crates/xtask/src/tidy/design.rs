@@ -59,7 +59,7 @@ pub(super) const CRATES: &[Row] = &[
     Row {
         name: "rookeeper",
         pure: false,
-        ours: &["jute", "server", "client", "storage"],
+        ours: &["jute", "ensemble", "server", "client", "storage"],
         others: &[
             "tokio",
             "tracing",
