@@ -51,7 +51,10 @@ impl Faults {
         let any = random.index(servers);
         let leader = world.leader();
         let victim = if random.chance(400) { leader.unwrap_or(any) } else { any };
-        let kind = random.below(100);
+        let kind = match world.universe.plan.kinds {
+            [] => random.below(100),
+            kinds => random.pick(kinds),
+        };
         let said = format!("fault {kind} at server {}", victim + 1);
         world.universe.trace.say(world.universe.now, || said);
         match kind {
@@ -65,7 +68,8 @@ impl Faults {
             54..58 => self.bridge(world),
             58..62 => self.swizzle(world),
             62..67 => self.slow_ways(world, victim),
-            67..75 => self.reset(world),
+            67..73 => self.reset(world),
+            73..75 => self.leave_behind(world, leader.unwrap_or(any)),
             75..80 => self.slow_disk(world, victim),
             80..85 => self.disk_fault(world, victim),
             85..90 => self.cut_disk(world, victim),
@@ -121,6 +125,19 @@ impl Faults {
         }
         if direction != 0 {
             world.universe.marks.reach("one-way partition");
+        }
+    }
+
+    /// A leader that is cut off believes in itself for a while; the others begin anew without it, and clients see both.
+    fn leave_behind(&mut self, world: &mut World, leader: usize) {
+        let servers = world.universe.plan.servers();
+        let time = self.time(world);
+        world.universe.marks.reach("leader left behind");
+        for other in (0..servers).filter(|other| *other != leader) {
+            cut(world, leader, other, time);
+            cut(world, other, leader, time);
+            let down = self.random.between(5 * MS, 50 * MS);
+            world.crash(other, Crash::PowerLoss, down);
         }
     }
 

@@ -37,6 +37,10 @@ pub(crate) struct Plan {
     pub(crate) fault_every: Micros,
     /// Average time between two operations of a client.
     pub(crate) think: Micros,
+    /// Of a thousand times that a client looks at its clock, so often it goes to another server.
+    pub(crate) moves: u64,
+    /// Only these kinds of faults; all when there are none.
+    pub(crate) kinds: &'static [u64],
     pub(crate) pipeline: PipelineSettings,
     pub(crate) verifier: Arc<Verifier>,
 }
@@ -47,9 +51,10 @@ impl Plan {
         let mut random = Random::stream(seed, "plan");
         let voters = if is_standalone { 1 } else { random.pick(&[3, 3, 3, 5, 5, 4]) };
         let observers = if is_standalone { 0 } else { random.pick(&[0, 0, 0, 1]) };
+        let (voters, observers) = sabotage.aim().voters.map_or((voters, observers), |voters| (voters, 0));
         let tick_ms = random.pick(&[200, 300, 500]);
         let preallocate_bytes = random.pick(&[0, 4096, 65536]);
-        Self {
+        let mut plan = Self {
             seed,
             is_standalone,
             sabotage,
@@ -70,8 +75,12 @@ impl Plan {
             fault_every: random.pick(&[SECOND / 2, SECOND, 2 * SECOND, 4 * SECOND]),
             think: random.pick(&[SECOND / 40, SECOND / 10, SECOND / 3]),
             pipeline: pipeline_settings(tick_ms),
+            moves: 4,
+            kinds: &[],
             verifier: Arc::new(verifier(voters, observers)),
-        }
+        };
+        sabotage.aim().at(&mut plan);
+        plan
     }
 
     /// Number of servers.

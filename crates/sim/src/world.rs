@@ -257,6 +257,8 @@ impl World {
         u.check(epochs);
         let applied = u.ledger.applied(host, found.state.last_processed_zxid(), found.state.digest());
         u.check(applied);
+        let chained = boot::look_at_log(&found.store, &u.ledger);
+        u.check(chained);
         server.process = Some(Process::start(host, server.life, server.clock, server.sync_max, found, u));
     }
 

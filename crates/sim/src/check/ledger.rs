@@ -24,6 +24,8 @@ pub(crate) struct Ledger {
     heard: BTreeMap<SessionId, Micros>,
     /// The epochs that are durable at each server: accepted and current.
     epochs: Vec<(i64, i64)>,
+    /// The end of the history that each epoch's leader begins with.
+    begins: BTreeMap<i32, Zxid>,
     /// Digests of states without a record: the beginning.
     first_digest: Option<i64>,
 }
@@ -181,6 +183,25 @@ impl Ledger {
         self.committed(server, at)
     }
 
+    /// A leader joins its own epoch with a history that ends here.
+    pub(crate) fn begins(&mut self, epoch: i32, tail: Zxid) {
+        self.begins.insert(epoch, tail);
+    }
+
+    /// Z7: who promises an epoch, by its currentEpoch or by its ACK of NEWLEADER, holds what the leader of that epoch began with,
+    /// even when the power goes now. `last` is the end of the history that would then be left.
+    pub(crate) fn promised(&self, server: usize, epoch: i32, last: Zxid) -> Result<(), Failure> {
+        let Some(begin) = self.begins.get(&epoch).copied() else { return Ok(()) };
+        if begin == Zxid::ZERO || self.holds(last, begin) {
+            return Ok(());
+        }
+        let what = format!(
+            "server {} promises epoch {epoch}, which begins with {begin}, and what is durable ends at {last}",
+            server + 1
+        );
+        Err(Failure::new("Z7", what))
+    }
+
     /// A client has its old session again.
     pub(crate) fn opened(&self, server: usize, session: SessionId, zxid: Zxid) -> Result<(), Failure> {
         match self.closed.get(&session) {
@@ -191,6 +212,11 @@ impl Ledger {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The record that stands before this one.
+    pub(crate) fn before(&self, zxid: Zxid) -> Option<Zxid> {
+        self.entries.get(&zxid).map(|entry| entry.previous)
     }
 
     /// Whether any log was given this record.

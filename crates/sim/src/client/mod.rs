@@ -130,7 +130,7 @@ impl Client {
         let timeout_ms = i32::try_from(self.workload.timeout_ms(u.plan.tick_ms)).unwrap_or(i32::MAX);
         let request = proto::ConnectRequest {
             protocol_version: 0,
-            last_zxid_seen: self.session.seen,
+            last_zxid_seen: if u.has_bug("seen-not-looked-at") { Zxid::ZERO } else { self.session.seen },
             time_out: timeout_ms,
             session_id: self.session.id,
             passwd: Some(password.into()),
@@ -240,6 +240,10 @@ impl Client {
                 let think = u.plan.think;
                 self.asks_next = u.now + self.random.between(think / 4, think * 2);
             }
+        }
+        if self.random.chance(u.plan.moves) && !u.is_healing() {
+            u.marks.reach("client moved");
+            return self.disconnect(u, history);
         }
         if self.random.chance(1) && !u.is_healing() {
             // The program dies without a word; its session is left to expire.

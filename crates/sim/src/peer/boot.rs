@@ -14,6 +14,7 @@ use storage::{
 use tree::snapshot::View;
 use tree::{State, StateSettings};
 
+use crate::check::{Failure, Ledger};
 use crate::plan::Plan;
 
 /// Where every server keeps its data.
@@ -78,6 +79,23 @@ pub(crate) fn recover(
 pub(crate) fn trailers_of(view: &View) -> Trailers {
     let digest = SnapshotDigest { zxid: view.zxid(), version: tree::digest::VERSION, digest: view.digest() };
     Trailers { digest: Some(digest), last_processed: Some(view.zxid()) }
+}
+
+/// Z9: each record that lies in the log stands behind the one that it was proposed after.
+pub(crate) fn look_at_log(store: &Store<SimulatedDisk>, ledger: &Ledger) -> Result<(), Failure> {
+    let unreadable = |error: StorageError| Failure::new("Z9", format!("the log cannot be read: {error}"));
+    let mut before = None;
+    for record in store.records_above(Zxid::ZERO).map_err(unreadable)? {
+        let zxid = record.map_err(unreadable)?.zxid;
+        if let Some(before) = before
+            && ledger.before(zxid).is_some_and(|known| known != before)
+        {
+            let what = format!("in a log {zxid} stands behind {before}, not {:?}", ledger.before(zxid));
+            return Err(Failure::new("Z9", what));
+        }
+        before = Some(zxid);
+    }
+    Ok(())
 }
 
 /// All items of a state.

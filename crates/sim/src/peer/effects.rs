@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jute::txn::CreateTxn;
 use jute::{SessionId, Txn, TxnRecord, Zxid};
 use replica::{CarryReport, Effect, Mode, Note, PeerEffect, carry_out};
 use tree::snapshot::View;
@@ -91,8 +92,12 @@ impl Process {
         }
         let mut report = CarryReport::default();
         let now = self.now(u);
+        let kept = self.kept(u, &effect);
         let mut effects = vec![effect];
         carry_out(now, &mut self.state, &mut self.watches, &mut effects, &mut self.clients, &mut report);
+        if let Some(Err(error)) = kept.map(|kept| self.state.apply_fuzzy(&kept)) {
+            self.end(Ending::Wrong(format!("a bug that does not work: {error}")));
+        }
         if let Some((zxid, mismatch)) = report.digest_mismatches.first() {
             self.end(Ending::Wrong(format!("Z2: digest mismatch at {zxid}: {mismatch:?}")));
         }
@@ -113,6 +118,13 @@ impl Process {
     fn applied(&mut self, u: &mut Universe, record: &TxnRecord) {
         let zxid = record.header.zxid;
         self.applied = zxid;
+        if matches!(record.txn, Txn::CloseSession(_)) {
+            let session = record.header.client_id;
+            if let Some(left) = self.state.ephemerals(session).next() {
+                let what = format!("{left} outlives its session {session} at server {}", self.host + 1);
+                u.fail(Failure::new("E2", what));
+            }
+        }
         let applied = u.ledger.applied(self.host, zxid, self.state.digest());
         u.check(applied);
         if self.mode.is_some() {
@@ -134,7 +146,12 @@ impl Process {
             PeerEffect::CloseLearner { link, why } => self.close_learner(u, link, why),
             PeerEffect::ProbeLog { link, peer } => self.probe_log(u, link, peer),
             PeerEffect::WriteAcceptedEpoch { epoch } => self.command(u, Command::Accepted(epoch)),
-            PeerEffect::WriteCurrentEpoch { epoch } => self.command(u, Command::Current(epoch)),
+            PeerEffect::WriteCurrentEpoch { epoch } => {
+                if self.upstream.is_none() {
+                    u.ledger.begins(epoch, self.tail);
+                }
+                self.command(u, Command::Current(epoch));
+            }
             PeerEffect::Truncate { zxid } => self.command(u, Command::Truncate(zxid)),
             PeerEffect::AdoptSnapshot { attempt, zxid } => self.adopt(u, attempt, zxid),
             PeerEffect::InstallSnapshot { zxid } => self.install(u, zxid),
@@ -211,6 +228,23 @@ impl Process {
 }
 
 impl Process {
+    /// What a bug does behind the end of a session: one of its ephemerals is there again.
+    fn kept(&self, u: &Universe, effect: &Effect) -> Option<TxnRecord> {
+        let Effect::Apply { record, .. } = effect else { return None };
+        if !u.has_bug("ephemeral-outlives-session") || !matches!(record.txn, Txn::CloseSession(_)) {
+            return None;
+        }
+        let path = self.state.ephemerals(record.header.client_id).next()?;
+        let created = CreateTxn {
+            path,
+            data: None,
+            acl: Some(tree::acl::open()),
+            ephemeral: true,
+            parent_cversion: i32::MAX,
+        };
+        Some(TxnRecord { header: record.header, txn: Txn::Create(created), digest: None })
+    }
+
     /// What a bug makes of an effect; `None` when it is left out.
     fn spoiled(&mut self, u: &mut Universe, effect: Effect) -> Option<Effect> {
         let Effect::Apply { record, origin } = effect else { return Some(effect) };

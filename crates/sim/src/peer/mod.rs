@@ -7,6 +7,7 @@ mod effects;
 mod learners;
 mod mesh;
 mod process;
+mod promises;
 mod snapshots;
 mod upstream;
 

@@ -299,6 +299,9 @@ impl Process {
                 Input::Event(_) | Input::Swap(..) => Ok(()),
             };
             u.check(written);
+            if let Input::Event(Event::CurrentEpochWritten { epoch }) = input {
+                self.joined(u, *epoch);
+            }
         }
         for input in done.inputs {
             self.push(u, input);

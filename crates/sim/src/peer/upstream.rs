@@ -110,7 +110,14 @@ impl Process {
                 Upstream::Packet(Packet::Commit(_)) if u.has_bug("apply-before-commit") => continue,
                 _ => None,
             };
+            let new_leader = match &what {
+                Upstream::Packet(Packet::NewLeader { zxid, .. }) => Some(*zxid),
+                _ => None,
+            };
             self.push_event(u, Event::Upstream { attempt, what });
+            if let Some(zxid) = new_leader {
+                self.spoil_new_leader(u, attempt, zxid);
+            }
             if let Some(zxid) = committed {
                 let what = Upstream::Packet(Packet::Commit(zxid));
                 self.push_event(u, Event::Upstream { attempt, what });
@@ -131,6 +138,9 @@ impl Process {
         u.trace.say(u.now, || format!("{}: to leader: {}", self.host + 1, brief(packet)));
         if let Some(wire) = link.wire {
             u.send(wire, End::Dialer, packet.to_vec());
+        }
+        if let Packet::Ack(zxid) = packet {
+            self.acknowledges(u, *zxid);
         }
     }
 

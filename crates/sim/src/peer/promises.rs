@@ -1,0 +1,64 @@
+//! What a server promises when it joins an epoch: its history holds what the leader began with, whatever happens to the machine next.
+
+use jute::Zxid;
+use storage::epochs;
+use zab::{Attempt, Packet};
+
+use super::boot;
+use super::process::Process;
+use crate::check::Failure;
+use crate::universe::Universe;
+
+/// Of a thousand promises so many are held against what a loss of power would leave.
+const LOOKED_AT: u64 = 250;
+
+impl Process {
+    /// The current epoch is durable.
+    pub(super) fn joined(&mut self, u: &mut Universe, epoch: i32) {
+        self.look_at_promise(u, epoch);
+    }
+
+    /// An ACK leaves: that of NEWLEADER, and that of UPTODATE, says that this server has all that its leader began with.
+    pub(super) fn acknowledges(&mut self, u: &mut Universe, zxid: Zxid) {
+        if zxid.counter() == 0 {
+            self.look_at_promise(u, zxid.epoch());
+        }
+    }
+
+    /// What bugs make of NEWLEADER.
+    pub(super) fn spoil_new_leader(&mut self, u: &mut Universe, attempt: Attempt, zxid: Zxid) {
+        if u.has_bug("newleader-acknowledged-early") {
+            self.send_to_leader(u, attempt, &Packet::Ack(zxid));
+        }
+        if u.has_bug("epoch-before-transactions") {
+            let (disk, dir) = (self.disk.store.disk().clone(), self.disk.store.snapshot_dir().to_owned());
+            if epochs::write_current(&disk, &dir, i64::from(zxid.epoch())).is_ok() {
+                self.joined(u, zxid.epoch());
+            }
+        }
+    }
+
+    fn look_at_promise(&self, u: &mut Universe, epoch: i32) {
+        if !u.random.chance(LOOKED_AT) {
+            return;
+        }
+        u.marks.reach("promise looked at");
+        let disk = self.disk.store.disk().fork();
+        disk.crash(u.random.next());
+        let checked = match boot::boot(&disk, &u.plan) {
+            Ok(found) if found.start.current_epoch < epoch => Err(Failure::new(
+                "Z6",
+                format!(
+                    "server {} joined epoch {epoch}: {} is durable",
+                    self.host + 1,
+                    found.start.current_epoch
+                ),
+            )),
+            Ok(found) => u.ledger.promised(self.host, epoch, found.state.last_processed_zxid()),
+            Err(why) => {
+                Err(Failure::new("Z7", format!("server {} promises and cannot start: {why}", self.host + 1)))
+            }
+        };
+        u.check(checked);
+    }
+}
