@@ -233,6 +233,7 @@ impl Faults {
 
     fn jump_wall_clock(&mut self, world: &mut World, server: usize) {
         let hours = i64::try_from(self.random.below(3)).unwrap_or(0) - 1;
+        world.universe.marks.reach("wall clock jumped");
         world.set_wall_clock(server, hours * 3_600_000);
     }
 

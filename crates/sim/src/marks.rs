@@ -12,6 +12,11 @@ impl Marks {
         *self.0.entry(mark).or_default() += 1;
     }
 
+    /// Whether it ever happened.
+    pub(crate) fn has(&self, mark: &str) -> bool {
+        self.0.contains_key(mark)
+    }
+
     /// Adds those of another run.
     pub fn merge(&mut self, other: &Self) {
         for (mark, count) in &other.0 {
@@ -34,13 +39,19 @@ impl Marks {
 pub const WANTED: &[&str] = &[
     "EIO",
     "ENOSPC",
+    "TTL znode created",
     "another leader",
     "bridge partition",
     "client gave a silent server up",
     "client heard: session expired",
+    "client moved",
+    "container created",
     "crashed while starting",
+    "current epoch healed",
+    "descendants counted",
     "durability looked at",
     "election connection replaced",
+    "ephemerals listed",
     "follower serves",
     "group commit",
     "history truncated",
@@ -49,13 +60,19 @@ pub const WANTED: &[&str] = &[
     "leader crashed",
     "leader established",
     "leader isolated",
+    "leader left behind",
     "leader paused",
     "log probed",
+    "multi refused",
     "observer serves",
     "one-way partition",
+    "paused",
+    "permissions changed",
     "power lost",
     "process ended by its disk",
+    "promise looked at",
     "purge removed files",
+    "refused: no permission",
     "session expired",
     "session left to expire",
     "session reattached",
@@ -63,6 +80,7 @@ pub const WANTED: &[&str] = &[
     "snapshot given up: state replaced",
     "snapshot installed",
     "snapshot written",
+    "standing watch",
     "stopped when asked",
     "swizzle",
     "sync: DIFF",
@@ -70,5 +88,8 @@ pub const WANTED: &[&str] = &[
     "sync: TRUNC",
     "sync: log on disk",
     "torn tail",
+    "wall clock jumped",
     "watch fired",
+    "watches removed",
+    "znode deleted by the server",
 ];

@@ -5,7 +5,7 @@ use replica::Mode;
 use storage::disk::Fault;
 
 use crate::agenda::{Happening, ServerTurn};
-use crate::check::{Failure, History, replay};
+use crate::check::{self, Failure, History, replay};
 use crate::client::Client;
 use crate::clock::{Clock, MS, Micros, SECOND};
 use crate::faults::{Crash, Faults};
@@ -90,6 +90,7 @@ impl World {
         let Some(mut process) = server.process.take() else { return };
         let u = &mut self.universe;
         u.quiet_since = u.now;
+        u.ledger.reign_ends(host, u.now);
         if process.mode == Some(Mode::Leader) {
             u.marks.reach("leader crashed");
         }
@@ -443,6 +444,11 @@ impl World {
         let healed = self.universe.plan.faulty;
         if let Some(index) = self.clients.iter().position(|client| client.served_at < healed) {
             return self.universe.fail(Failure::new("Z10", format!("client {index} is not served")));
+        }
+        let left = self.servers.first().and_then(|server| server.process.as_ref());
+        if let Some(left) = left.and_then(|process| check::container_left(&process.state)) {
+            let what = format!("container {left} has had children, has none, and stays");
+            return self.universe.fail(Failure::new("Z10", what));
         }
         self.look_at_sessions();
     }

@@ -45,7 +45,7 @@ pub(crate) enum Heard {
     /// An answer.
     Reply { op: OpId },
     /// An answer to setWatches.
-    WatchesSet { relative: Zxid, zxid: Zxid, data: Vec<String>, exist: Vec<String>, children: Vec<String> },
+    WatchesSet { zxid: Zxid, set: jute::proto::SetWatches2 },
     /// A ping came back.
     Pong { zxid: Zxid },
     /// A watch fired.

@@ -20,6 +20,8 @@ pub(crate) struct Ledger {
     on_path: BTreeSet<Zxid>,
     /// Who was established as leader, by epoch.
     leaders: BTreeMap<i32, usize>,
+    /// Who believed itself leader, and when.
+    reigns: Vec<Reign>,
     closed: BTreeMap<SessionId, Zxid>,
     heard: BTreeMap<SessionId, Micros>,
     /// The epochs that are durable at each server: accepted and current.
@@ -28,6 +30,15 @@ pub(crate) struct Ledger {
     begins: BTreeMap<i32, Zxid>,
     /// Digests of states without a record: the beginning.
     first_digest: Option<i64>,
+}
+
+/// A leader from its establishment until it stops serving.
+#[derive(Debug, Clone, Copy)]
+struct Reign {
+    server: usize,
+    epoch: i32,
+    from: Micros,
+    until: Micros,
 }
 
 #[derive(Debug)]
@@ -181,6 +192,25 @@ impl Ledger {
             return Err(Failure::new("Z1", what));
         }
         self.committed(server, at)
+    }
+
+    /// A leader is established.
+    pub(crate) fn reigns(&mut self, server: usize, epoch: i32, now: Micros) {
+        self.reigns.push(Reign { server, epoch, from: now, until: Micros::MAX });
+    }
+
+    /// A server leads no longer, if it did.
+    pub(crate) fn reign_ends(&mut self, server: usize, now: Micros) {
+        let open = |reign: &&mut Reign| reign.server == server && reign.until == Micros::MAX;
+        self.reigns.iter_mut().filter(open).for_each(|reign| reign.until = now);
+    }
+
+    /// Whether somebody in this time still believed itself leader who had been replaced before: it may answer a sync.
+    pub(crate) fn has_stale_leader(&self, begin: Micros, end: Micros) -> bool {
+        let newest = self.reigns.iter().filter(|reign| reign.from <= begin).map(|reign| reign.epoch).max();
+        self.reigns.iter().any(|reign| {
+            reign.from <= end && reign.until >= begin && newest.is_some_and(|newest| reign.epoch < newest)
+        })
     }
 
     /// A leader joins its own epoch with a history that ends here.

@@ -1,13 +1,15 @@
 //! What a request should lead to, told from the tree before it: written from the protocol, not from the server.
 
-use jute::data::Stat;
+use std::collections::{BTreeMap, BTreeSet};
+
 use jute::multi::{MultiOp, MultiRequest};
-use jute::{ErrorCode, Txn, TxnRecord, proto};
+use jute::{ErrorCode, Txn, TxnRecord, perms, proto};
 use pipeline::request::Request;
 use tree::State;
+use tree::ephemeral_owner::OwnerKind;
 
-use super::replay::body;
 use super::{Failure, Op};
+use crate::client::allows;
 
 const SEQUENTIAL: i32 = 2;
 const EPHEMERAL: i32 = 1;
@@ -21,9 +23,17 @@ pub(super) fn expect(state: &State, op: &Op, record: &TxnRecord) -> Result<(), F
             return says(op, record, first_error(&record.txn), first);
         }
         (_, None) => Some(ErrorCode::SessionExpired),
-        (Request::Create(create) | Request::Create2(create), Some(_)) => creates(&Overlay::of(state), create),
-        (Request::Delete(delete), Some(_)) => deletes(&Overlay::of(state), delete),
-        (Request::SetData(set), Some(_)) => versioned(&Overlay::of(state), &set.path, set.version),
+        (Request::Create(create) | Request::Create2(create) | Request::CreateContainer(create), Some(_)) => {
+            creates(&Overlay::of(state, op.client), &create.path, create.flags)
+        }
+        (Request::CreateTtl(create), Some(_)) => {
+            creates(&Overlay::of(state, op.client), &create.path, create.flags)
+        }
+        (Request::Delete(delete), Some(_)) => deletes(&Overlay::of(state, op.client), delete),
+        (Request::SetData(set), Some(_)) => {
+            versioned(&Overlay::of(state, op.client), &set.path, set.version, perms::WRITE)
+        }
+        (Request::SetAcl(set), Some(_)) => sets_acl(state, set, op.client),
         (Request::Multi(multi), Some(_)) => return expect_multi(state, multi, op, record),
         _ => return Ok(()),
     };
@@ -46,19 +56,27 @@ pub(super) fn expect(state: &State, op: &Op, record: &TxnRecord) -> Result<(), F
 
 /// C6: a sequential name ends with the number of children that its parent ever had.
 fn created_name(state: &State, op: &Op, record: &TxnRecord) -> Result<(), Failure> {
-    let (Request::Create(asked) | Request::Create2(asked), Txn::Create(made) | Txn::Create2(made)) =
-        (&op.asked.request, &record.txn)
-    else {
-        return Ok(());
+    let (asked, flags) = match &op.asked.request {
+        Request::Create(asked) | Request::Create2(asked) | Request::CreateContainer(asked) => {
+            (&asked.path, asked.flags)
+        }
+        Request::CreateTtl(asked) => (&asked.path, asked.flags),
+        _ => return Ok(()),
     };
-    let number = state.node(parent(&asked.path)).map_or(0, |node| node.stat_persisted().cversion);
-    let expected = match asked.flags & SEQUENTIAL {
-        0 => asked.path.clone(),
-        _ => format!("{}{:010}", asked.path, number),
+    let made = match &record.txn {
+        Txn::Create(made) | Txn::Create2(made) => &made.path,
+        Txn::CreateContainer(made) => &made.path,
+        Txn::CreateTtl(made) => &made.path,
+        _ => return Ok(()),
     };
-    match made.path == expected {
+    let number = state.node(parent(asked)).map_or(0, |node| node.stat_persisted().cversion);
+    let expected = match is_sequential(flags) {
+        false => asked.clone(),
+        true => format!("{asked}{number:010}"),
+    };
+    match *made == expected {
         true => Ok(()),
-        false => Err(Failure::new("C6", format!("{} became {}, not {expected}", asked.path, made.path))),
+        false => Err(Failure::new("C6", format!("{asked} became {made}, not {expected}"))),
     }
 }
 
@@ -78,12 +96,12 @@ fn expect_multi(state: &State, multi: &MultiRequest, op: &Op, record: &TxnRecord
     if is_moved(op, record) {
         return Ok(());
     }
-    let mut overlay = Overlay::of(state);
+    let mut overlay = Overlay::of(state, op.client);
     let mut failed = None;
     for part in &multi.ops {
         let error = match part {
             MultiOp::Create(create) | MultiOp::Create2(create) => {
-                let error = creates(&overlay, create);
+                let error = creates(&overlay, &create.path, create.flags);
                 if error.is_none() {
                     overlay.create(create);
                 }
@@ -97,13 +115,13 @@ fn expect_multi(state: &State, multi: &MultiRequest, op: &Op, record: &TxnRecord
                 error
             }
             MultiOp::SetData(set) => {
-                let error = versioned(&overlay, &set.path, set.version);
+                let error = versioned(&overlay, &set.path, set.version, perms::WRITE);
                 if error.is_none() {
                     overlay.set(&set.path);
                 }
                 error
             }
-            MultiOp::Check(check) => versioned(&overlay, &check.path, check.version),
+            MultiOp::Check(check) => versioned(&overlay, &check.path, check.version, perms::READ),
             _ => None,
         };
         if error.is_some() {
@@ -135,75 +153,80 @@ fn first_error(txn: &Txn) -> Option<i32> {
     }
 }
 
-fn creates(tree: &Overlay<'_>, create: &proto::CreateRequest) -> Option<ErrorCode> {
-    let up = parent(&create.path);
-    let Some(parent) = tree.node(up) else { return Some(ErrorCode::NoNode) };
-    let path = match create.flags & SEQUENTIAL {
-        0 => create.path.clone(),
-        _ => format!("{}{:010}", create.path, parent.cversion),
+fn creates(tree: &Overlay<'_>, path: &str, flags: i32) -> Option<ErrorCode> {
+    let Some(above) = tree.node(parent(path)) else { return Some(ErrorCode::NoNode) };
+    if !tree.allows(parent(path), perms::CREATE) {
+        return Some(ErrorCode::NoAuth);
+    }
+    let path = match is_sequential(flags) {
+        false => path.to_owned(),
+        true => format!("{path}{:010}", above.cversion),
     };
     if tree.node(&path).is_some() {
         return Some(ErrorCode::NodeExists);
     }
-    parent.is_ephemeral.then_some(ErrorCode::NoChildrenForEphemerals)
+    above.is_ephemeral.then_some(ErrorCode::NoChildrenForEphemerals)
 }
 
 fn deletes(tree: &Overlay<'_>, delete: &proto::DeleteRequest) -> Option<ErrorCode> {
-    if let Some(error) = versioned(tree, &delete.path, delete.version) {
+    let above = parent(&delete.path);
+    if tree.node(above).is_none() {
+        return Some(ErrorCode::NoNode);
+    }
+    if !tree.allows(above, perms::DELETE) {
+        return Some(ErrorCode::NoAuth);
+    }
+    if let Some(error) = versioned(tree, &delete.path, delete.version, 0) {
         return Some(error);
     }
     let has_children = tree.node(&delete.path).is_some_and(|node| node.children > 0);
     has_children.then_some(ErrorCode::NotEmpty)
 }
 
-fn versioned(tree: &Overlay<'_>, path: &str, version: i32) -> Option<ErrorCode> {
+fn versioned(tree: &Overlay<'_>, path: &str, version: i32, wanted: i32) -> Option<ErrorCode> {
     match tree.node(path) {
         None => Some(ErrorCode::NoNode),
+        Some(_) if wanted != 0 && !tree.allows(path, wanted) => Some(ErrorCode::NoAuth),
         Some(node) if version != -1 && node.version != version => Some(ErrorCode::BadVersion),
         Some(_) => None,
     }
 }
 
-/// A read is of the tree as it is.
-pub(super) fn read(state: &State, op: &Op) -> Result<(), Failure> {
-    const OK: i32 = ErrorCode::Ok.code();
-    const NO_NODE: i32 = ErrorCode::NoNode.code();
-    let Some(returned) = &op.returned else { return Ok(()) };
-    let path = match &op.asked.request {
-        Request::GetData(asked) => &asked.path,
-        Request::Exists(asked) => &asked.path,
-        Request::GetChildren2(asked) => &asked.path,
-        _ => return Ok(()),
-    };
-    let is_right = match (state.node(path), returned.err, &op.asked.request) {
-        (None, NO_NODE, _) => true,
-        (Some(node), OK, Request::GetData(_)) => {
-            let got: proto::GetDataResponse = body(op)?;
-            got.data.as_deref() == node.data() && got.stat == node.stat()
-        }
-        (Some(node), OK, Request::Exists(_)) => body::<proto::ExistsResponse>(op)?.stat == node.stat(),
-        (Some(node), OK, Request::GetChildren2(_)) => {
-            let mut got: proto::GetChildren2Response = body(op)?;
-            let mut children: Vec<_> = node.children().map(ToOwned::to_owned).collect();
-            got.children.sort();
-            children.sort();
-            got.children == children && got.stat == node.stat()
-        }
-        _ => false,
-    };
-    if is_right {
-        return Ok(());
+fn sets_acl(state: &State, set: &proto::SetACLRequest, client: usize) -> Option<ErrorCode> {
+    let Some(node) = state.node(&set.path) else { return Some(ErrorCode::NoNode) };
+    if !allows(node.acl(), perms::ADMIN, client) {
+        return Some(ErrorCode::NoAuth);
     }
-    let stat: Option<Stat> = state.node(path).map(|node| node.stat());
-    let what = format!(
-        "client {} xid {} {} {path} at {}: was told {}, the tree has {stat:?}",
-        op.client,
-        op.xid,
-        op.asked.request.op_code(),
-        returned.zxid,
-        returned.err
-    );
-    Err(Failure::new("C7", what))
+    let is_other = set.version != -1 && set.version != node.stat_persisted().aversion;
+    is_other.then_some(ErrorCode::BadVersion)
+}
+
+/// A leader deletes by itself only a container that had children and has none, or what has outlived its time.
+/// `is_exact`: no clock has jumped, so that the time of the transaction is the one that was looked at.
+pub(super) fn expires(state: &State, record: &TxnRecord, is_exact: bool) -> Result<(), Failure> {
+    let Txn::DeleteContainer(deleted) = &record.txn else { return Ok(()) };
+    let wrong = |why: &str| {
+        let what = format!("{} is deleted at {} by the server, {why}", deleted.path, record.header.zxid);
+        Err(Failure::new("C7", what))
+    };
+    let Some(node) = state.node(&deleted.path) else { return wrong("and is not there") };
+    if node.child_count() > 0 {
+        return wrong("and has children");
+    }
+    let stat = node.stat_persisted();
+    match node.kind() {
+        OwnerKind::Container if stat.cversion == 0 && is_exact => wrong("and was never used"),
+        OwnerKind::Ttl { ttl_ms } if is_exact && record.header.time - stat.mtime <= ttl_ms => {
+            wrong("before its time")
+        }
+        OwnerKind::Container | OwnerKind::Ttl { .. } => Ok(()),
+        OwnerKind::Persistent | OwnerKind::Session => wrong("though it should stay"),
+    }
+}
+
+/// Sequential ones are 2 and 3, and 6 with a time to live.
+const fn is_sequential(flags: i32) -> bool {
+    flags & SEQUENTIAL != 0
 }
 
 fn parent(path: &str) -> &str {
@@ -216,7 +239,9 @@ fn parent(path: &str) -> &str {
 /// A tree with the changes of a multi so far.
 struct Overlay<'a> {
     state: &'a State,
-    changed: std::collections::BTreeMap<String, Option<Brief>>,
+    client: usize,
+    changed: BTreeMap<String, Option<Brief>>,
+    created: BTreeSet<String>,
 }
 
 /// What of a znode decides.
@@ -229,8 +254,8 @@ struct Brief {
 }
 
 impl<'a> Overlay<'a> {
-    fn of(state: &'a State) -> Self {
-        Self { state, changed: std::collections::BTreeMap::new() }
+    fn of(state: &'a State, client: usize) -> Self {
+        Self { state, client, changed: BTreeMap::new(), created: BTreeSet::new() }
     }
 
     fn node(&self, path: &str) -> Option<Brief> {
@@ -241,17 +266,26 @@ impl<'a> Overlay<'a> {
             version: node.stat_persisted().version,
             cversion: node.stat_persisted().cversion,
             children: node.child_count(),
-            is_ephemeral: node.stat_persisted().ephemeral_owner != 0,
+            is_ephemeral: node.kind() == OwnerKind::Session,
         })
+    }
+
+    /// What a multi creates is open to all, even where something else of that name was before.
+    fn allows(&self, path: &str, wanted: i32) -> bool {
+        if self.created.contains(path) {
+            return true;
+        }
+        self.state.node(path).is_none_or(|node| allows(node.acl(), wanted, self.client))
     }
 
     fn create(&mut self, create: &proto::CreateRequest) {
         let up = parent(&create.path).to_owned();
         let Some(mut above) = self.node(&up) else { return };
-        let path = match create.flags & SEQUENTIAL {
-            0 => create.path.clone(),
-            _ => format!("{}{:010}", create.path, above.cversion),
+        let path = match is_sequential(create.flags) {
+            false => create.path.clone(),
+            true => format!("{}{:010}", create.path, above.cversion),
         };
+        self.created.insert(path.clone());
         above.cversion += 1;
         above.children += 1;
         self.changed.insert(up, Some(above));

@@ -5,23 +5,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jute::data::Acl;
 use jute::{OpCode, Record, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::reply::{self, Ending};
 use pipeline::request::Request;
 use tree::{OpResult, State};
 
-use super::model;
-use super::watches::{self, Changes};
+use super::changes::{Change, Changes};
+use super::watches;
 use super::{Failure, Heard, History, Op};
+use super::{model, reads};
 use crate::client::is_write;
-use crate::clock::{Micros, SECOND};
+use crate::clock::Micros;
 use crate::universe::Universe;
 
 /// Checks a whole run.
 pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
     let asked = Asked::of(u, history);
-    let mut replay =
-        Replay { state: State::new(u.plan.pipeline.state()), changes: Changes::default(), at: Zxid::ZERO };
+    let mut replay = Replay {
+        state: State::new(u.plan.pipeline.state()),
+        changes: Changes::default(),
+        at: Zxid::ZERO,
+        is_exact: !u.marks.has("wall clock jumped"),
+    };
     let mut last_cxid: BTreeMap<SessionId, i32> = BTreeMap::new();
     let mut zxid_of: BTreeMap<(SessionId, i32), Zxid> = BTreeMap::new();
     replay.reads(&asked, Zxid::ZERO)?;
@@ -88,6 +94,8 @@ struct Replay {
     state: State,
     changes: Changes,
     at: Zxid,
+    /// No clock of a server has jumped.
+    is_exact: bool,
 }
 
 impl Replay {
@@ -96,6 +104,8 @@ impl Replay {
         if let Some(op) = op {
             model::expect(&self.state, op, record)?;
         }
+        model::expires(&self.state, record, self.is_exact)?;
+        let before = self.acls_before(record);
         let mut triggers = Vec::new();
         let applied = match self.state.apply(record, &mut triggers) {
             Ok(applied) => applied,
@@ -109,13 +119,35 @@ impl Replay {
                 format!("the replayed tree at {zxid} has digest {:#x}, not {digest:x?}", self.state.digest());
             return Err(Failure::new("Z2", what));
         }
-        for trigger in &triggers {
-            self.changes.add(&trigger.path, trigger.kind, zxid);
+        for trigger in triggers {
+            let acl = match &before {
+                // In a multi a znode may come and go: then what the tree says counts.
+                None => trigger.acl.to_vec(),
+                Some(before) => {
+                    before.get(&trigger.path).cloned().unwrap_or_else(|| self.acl_of(&trigger.path))
+                }
+            };
+            self.changes.add(zxid, Change { path: trigger.path, kind: trigger.kind, acl });
         }
         if let Some(op) = op {
             answered_as(op, zxid, &applied.result)?;
         }
         self.sessions(record)
+    }
+
+    /// Who may read what a transaction changes, before it does: what is deleted is told to who could read it.
+    fn acls_before(&self, record: &TxnRecord) -> Option<BTreeMap<String, Vec<Acl>>> {
+        let deleted: Vec<String> = match &record.txn {
+            Txn::Multi(_) => return None,
+            Txn::Delete(txn) | Txn::DeleteContainer(txn) => vec![txn.path.clone()],
+            Txn::CloseSession(_) => self.state.ephemerals(record.header.client_id).collect(),
+            _ => Vec::new(),
+        };
+        Some(deleted.into_iter().map(|path| (path.clone(), self.acl_of(&path))).collect())
+    }
+
+    fn acl_of(&self, path: &str) -> Vec<Acl> {
+        self.state.node(path).map(|node| node.acl().to_vec()).unwrap_or_default()
     }
 
     /// E1, E2: ephemerals die with their session, all of them, in its transaction.
@@ -142,7 +174,7 @@ impl Replay {
     /// The reads that saw the state as it is now.
     fn reads(&mut self, asked: &Asked<'_>, at: Zxid) -> Result<(), Failure> {
         for op in asked.reads.get(&at).into_iter().flatten() {
-            model::read(&self.state, op)?;
+            reads::read(&self.state, op)?;
         }
         for (key, heard) in asked.set_again.get(&at).into_iter().flatten() {
             self.changes.expect_catch_up(*key, &self.state, heard);
@@ -193,15 +225,13 @@ fn acknowledged(asked: &Asked<'_>, zxid_of: &BTreeMap<(SessionId, i32), Zxid>) -
     Ok(())
 }
 
-/// C1: what was answered before something was asked has the smaller zxid. And what sync waited for is there, once the
-/// ensemble has come to rest: before, a leader that was replaced may answer.
+/// C1: what was answered before something was asked has the smaller zxid. And a sync reaches all that was answered anywhere
+/// before it was asked, unless a leader may have answered it that had been replaced without knowing (ZK-1675).
 fn in_real_time(
     u: &Universe,
     history: &History,
     zxid_of: &BTreeMap<(SessionId, i32), Zxid>,
 ) -> Result<(), Failure> {
-    const REST: Micros = 8 * SECOND;
-    let at_rest = u.plan.faulty + REST;
     let mut events: BTreeSet<(Micros, bool, usize)> = BTreeSet::new();
     for (index, op) in history.ops().iter().enumerate() {
         let is_sync = matches!(op.asked.request, Request::Sync(_));
@@ -218,8 +248,10 @@ fn in_real_time(
     for (_, is_begin, index) in events {
         let Some(op) = history.ops().get(index) else { continue };
         let Some(zxid) = zxid_of.get(&(op.session, op.xid)).copied() else {
-            let returned = op.returned.as_ref().filter(|_| op.invoked > at_rest);
-            if returned.is_some_and(|returned| returned.zxid < newest) {
+            if let Some(returned) = op.returned.as_ref().filter(|returned| returned.err == 0)
+                && u.ledger.record_at(returned.zxid) < newest
+                && !u.ledger.has_stale_leader(op.invoked, returned.at)
+            {
                 let what = format!(
                     "client {} xid {}: sync does not reach {newest}, answered before",
                     op.client, op.xid

@@ -3,88 +3,30 @@
 //! * W1, W4: no reply shows a zxid at or above a watched change before the event of that change.
 //! * W2, W3: events come in the order of zxids, each for a change at its zxid, to one who watched.
 //! * W4 after a reconnect: setWatches tells exactly what the rule of the reference does.
+//! * W5: who may not read a znode is not told of it; a watch that fires once is used up all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jute::{ErrorCode, Zxid};
+use jute::{ErrorCode, Zxid, perms};
 use pipeline::request::Request;
-use tree::{EventKind, State};
+use tree::EventKind;
 
-use super::{Failure, Heard, History};
-
-/// The committed changes by path, and what each setWatches should tell.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    by_path: BTreeMap<String, Vec<(Zxid, EventKind)>>,
-    catch_ups: BTreeMap<(usize, usize), BTreeSet<(i32, String)>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Table {
-    Data,
-    Children,
-}
-
-impl Changes {
-    pub(crate) fn add(&mut self, path: &str, kind: EventKind, zxid: Zxid) {
-        self.by_path.entry(path.to_owned()).or_default().push((zxid, kind));
-    }
-
-    /// What setWatches should tell on a tree.
-    // zk: DataTree.setWatches
-    pub(crate) fn expect_catch_up(&mut self, key: (usize, usize), state: &State, set: &Heard) {
-        let Heard::WatchesSet { relative, data, exist, children, .. } = set else { return };
-        let mut expected = BTreeSet::new();
-        for path in data {
-            match state.node(path).map(|node| node.stat_persisted().mzxid) {
-                None => expected.insert((EventKind::Deleted.code(), path.clone())),
-                Some(changed) if changed > *relative => {
-                    expected.insert((EventKind::DataChanged.code(), path.clone()))
-                }
-                Some(_) => false,
-            };
-        }
-        for path in exist {
-            if state.node(path).is_some() {
-                expected.insert((EventKind::Created.code(), path.clone()));
-            }
-        }
-        for path in children {
-            match state.node(path).map(|node| node.stat_persisted().pzxid) {
-                None => expected.insert((EventKind::Deleted.code(), path.clone())),
-                Some(changed) if changed > *relative => {
-                    expected.insert((EventKind::ChildrenChanged.code(), path.clone()))
-                }
-                Some(_) => false,
-            };
-        }
-        self.catch_ups.insert(key, expected);
-    }
-
-    /// The first change behind a zxid that a watch is for.
-    fn first_behind(&self, table: Table, path: &str, since: Zxid) -> Option<Zxid> {
-        let is_meant = |kind: EventKind| match (table, kind) {
-            (_, EventKind::Deleted) => true,
-            (Table::Data, EventKind::Created | EventKind::DataChanged) => true,
-            (Table::Children, EventKind::ChildrenChanged) => true,
-            (Table::Data, EventKind::ChildrenChanged)
-            | (Table::Children, EventKind::Created | EventKind::DataChanged) => false,
-        };
-        let changes = self.by_path.get(path)?;
-        changes.iter().find(|(zxid, kind)| *zxid > since && is_meant(*kind)).map(|(zxid, _)| *zxid)
-    }
-
-    fn has(&self, path: &str, zxid: Zxid, kind: i32) -> bool {
-        let changes = self.by_path.get(path).map(Vec::as_slice).unwrap_or_default();
-        changes.iter().any(|(at, what)| *at == zxid && what.code() == kind)
-    }
-}
+use super::changes::{Changes, Table};
+use super::standing::Standing;
+use super::{Failure, Heard, History, Op};
+use crate::client::allows;
 
 /// Checks what every client heard.
 pub(crate) fn check(history: &History, changes: &Changes) -> Result<(), Failure> {
     for (client, heard) in history.heard() {
-        let mut watcher =
-            Watcher { client, changes, due: BTreeMap::new(), caught_up: BTreeSet::new(), last: Zxid::ZERO };
+        let mut watcher = Watcher {
+            client,
+            changes,
+            due: BTreeMap::new(),
+            standing: Standing::default(),
+            caught_up: BTreeSet::new(),
+            last: Zxid::ZERO,
+        };
         for (index, item) in heard.iter().enumerate() {
             watcher.hear(history, index, item)?;
         }
@@ -96,8 +38,9 @@ pub(crate) fn check(history: &History, changes: &Changes) -> Result<(), Failure>
 struct Watcher<'a> {
     client: usize,
     changes: &'a Changes,
-    /// What is watched, with the first change that must be told.
-    due: BTreeMap<(Table, String), Option<Zxid>>,
+    /// What is watched once, with the first change behind and whether it must be told.
+    due: BTreeMap<(Table, String), Option<(Zxid, bool)>>,
+    standing: Standing,
     caught_up: BTreeSet<(i32, String)>,
     last: Zxid,
 }
@@ -107,6 +50,7 @@ impl Watcher<'_> {
         match item {
             Heard::Connected | Heard::Lost => {
                 self.due.clear();
+                self.standing = Standing::default();
                 self.caught_up.clear();
                 self.last = Zxid::ZERO;
                 Ok(())
@@ -114,81 +58,141 @@ impl Watcher<'_> {
             Heard::Pong { zxid } => self.sees(*zxid),
             Heard::Event { kind, path, zxid } if zxid.0 <= 0 => {
                 self.caught_up.insert((*kind, path.clone()));
-                self.forget(*kind, path);
+                self.forget(*kind, path, Zxid::ZERO);
                 Ok(())
             }
             Heard::Event { kind, path, zxid } => self.told(*kind, path, *zxid),
-            Heard::WatchesSet { zxid, data, exist, children, .. } => {
+            Heard::WatchesSet { zxid, set } => {
                 self.sees(*zxid)?;
                 self.compare_catch_up(index)?;
-                for path in data.iter().chain(exist) {
+                for path in set.data_watches.iter().chain(&set.exist_watches) {
                     self.watch_unless_told(Table::Data, path, *zxid);
                 }
-                for path in children {
+                for path in &set.child_watches {
                     self.watch_unless_told(Table::Children, path, *zxid);
                 }
+                set.persistent_watches.iter().for_each(|path| self.standing.watch(path, false, *zxid));
+                let recursive = &set.persistent_recursive_watches;
+                recursive.iter().for_each(|path| self.standing.watch(path, true, *zxid));
                 Ok(())
             }
-            Heard::Reply { op } => {
-                let Some(op) = history.op(*op) else { return Ok(()) };
-                let Some(returned) = &op.returned else { return Ok(()) };
-                self.sees(returned.zxid)?;
-                if let Some((table, path)) = registered(&op.asked.request, returned.err) {
-                    let first = self.changes.first_behind(table, path, returned.zxid);
-                    self.due.entry((table, path.to_owned())).or_insert(first);
+            Heard::Reply { op } => history.op(*op).map_or(Ok(()), |op| self.replied(op)),
+        }
+    }
+
+    fn replied(&mut self, op: &Op) -> Result<(), Failure> {
+        const OK: i32 = ErrorCode::Ok.code();
+        let Some(returned) = &op.returned else { return Ok(()) };
+        self.sees(returned.zxid)?;
+        match (&op.asked.request, returned.err) {
+            (Request::AddWatch(asked), OK) => {
+                self.standing.watch(&asked.path, asked.mode == 1, returned.zxid);
+            }
+            (Request::RemoveWatches(asked), err) => {
+                let had = self.remove(&asked.path, asked.watcher_type, returned.zxid);
+                if had != (err == OK) {
+                    let what = format!(
+                        "client {} xid {} removes watches of {} (type {}), is told {err}, and had some: {had}",
+                        self.client, op.xid, asked.path, asked.watcher_type
+                    );
+                    return Err(Failure::new("W3", what));
                 }
-                Ok(())
+            }
+            (request, err) => {
+                if let Some((table, path)) = registered(request, err) {
+                    self.watch_once(table, path, returned.zxid);
+                }
             }
         }
+        Ok(())
+    }
+
+    fn watch_once(&mut self, table: Table, path: &str, since: Zxid) {
+        let key = (table, path.to_owned());
+        let is_there = self.due.get(&key).is_some_and(|first| !is_used_up(*first, since));
+        if !is_there {
+            self.due.insert(key, self.changes.first_behind(table, path, since, self.client));
+        }
+    }
+
+    /// Whether a watch was there that this takes away.
+    // zk: Watcher.WatcherType
+    fn remove(&mut self, path: &str, watcher_type: i32, at: Zxid) -> bool {
+        let mut had = false;
+        for (table, codes) in [(Table::Children, [1, 3]), (Table::Data, [2, 3])] {
+            if codes.contains(&watcher_type)
+                && let Some(first) = self.due.remove(&(table, path.to_owned()))
+            {
+                had |= !is_used_up(first, at);
+            }
+        }
+        for (is_recursive, codes) in [(false, [4, 3]), (true, [5, 3])] {
+            if codes.contains(&watcher_type) {
+                had |= self.standing.remove(path, is_recursive);
+            }
+        }
+        had
     }
 
     /// Something shows the state at a zxid: all events up to there were told.
     fn sees(&mut self, zxid: Zxid) -> Result<(), Failure> {
-        let late = self.due.iter().find(|(_, first)| first.is_some_and(|first| first <= zxid));
-        if let Some(((table, path), first)) = late {
+        let is_late = |first: &Option<(Zxid, bool)>| first.is_some_and(|(at, told)| told && at <= zxid);
+        if let Some(((table, path), first)) = self.due.iter().find(|(_, first)| is_late(first)) {
             let what = format!(
                 "client {} saw {zxid} and was not told of {path} ({table:?}), which changed at {first:?}",
                 self.client
             );
             return Err(Failure::new("W1", what));
         }
-        Ok(())
+        self.standing.sees(self.changes, self.client, zxid)
     }
 
     fn told(&mut self, kind: i32, path: &str, zxid: Zxid) -> Result<(), Failure> {
-        if !self.changes.has(path, zxid, kind) {
-            let what = format!(
-                "client {} was told of {path} (event {kind}) at {zxid}, where it did not change",
-                self.client
-            );
-            return Err(Failure::new("W3", what));
+        let client = self.client;
+        let wrong = |invariant, why: &str| {
+            let what = format!("client {client} was told of {path} (event {kind}) at {zxid}{why}");
+            Err(Failure::new(invariant, what))
+        };
+        let meant = self.changes.meant(path, zxid, kind).count();
+        if meant == 0 {
+            return wrong("W3", ", where it did not change");
         }
         if zxid < self.last {
-            let what = format!("client {} was told of {zxid} behind {}", self.client, self.last);
-            return Err(Failure::new("W2", what));
+            return wrong("W2", &format!(", behind {}", self.last));
         }
         self.last = zxid;
-        if !self.forget(kind, path) {
-            let what = format!(
-                "client {} was told of {path} (event {kind}) at {zxid} and did not watch it",
-                self.client
-            );
-            return Err(Failure::new("W3", what));
+        let may_read = |acl: &[_]| allows(acl, perms::READ, client);
+        if !self.changes.meant(path, zxid, kind).any(|change| may_read(&change.acl)) {
+            return wrong("W5", " and may not read it");
+        }
+        if self.standing.told(path, kind, zxid) > meant {
+            return wrong("W3", " once too often");
+        }
+        let was_due = self.forget(kind, path, zxid);
+        if !was_due && !self.standing.covers(path, kind, zxid) {
+            let invariant = if self.standing.is_below_recursive(path) { "W6" } else { "W3" };
+            return wrong(invariant, " and did not watch it");
         }
         self.sees(Zxid(zxid.0 - 1))
     }
 
-    fn forget(&mut self, kind: i32, path: &str) -> bool {
-        let had_data = kind != EventKind::ChildrenChanged.code()
-            && self.due.remove(&(Table::Data, path.to_owned())).is_some();
-        let ends_children = kind == EventKind::ChildrenChanged.code() || kind == EventKind::Deleted.code();
-        let had_children = ends_children && self.due.remove(&(Table::Children, path.to_owned())).is_some();
-        had_data || had_children
+    /// Takes what an event uses up; whether there was something.
+    fn forget(&mut self, kind: i32, path: &str, at: Zxid) -> bool {
+        let is_children = kind == EventKind::ChildrenChanged.code();
+        let mut had = false;
+        for (table, ends) in
+            [(Table::Data, !is_children), (Table::Children, is_children || kind == EventKind::Deleted.code())]
+        {
+            if ends && let Some(first) = self.due.remove(&(table, path.to_owned())) {
+                had |= !is_used_up(first, Zxid(at.0 - 1));
+            }
+        }
+        had
     }
 
     fn compare_catch_up(&mut self, index: usize) -> Result<(), Failure> {
         let told = std::mem::take(&mut self.caught_up);
-        let expected = self.changes.catch_ups.get(&(self.client, index));
+        let expected = self.changes.catch_up((self.client, index));
         if expected.is_none_or(|expected| *expected == told) {
             self.caught_up = told;
             return Ok(());
@@ -205,10 +209,14 @@ impl Watcher<'_> {
             told == path && (is_deleted || is_children == (table == Table::Children))
         });
         if !is_told {
-            let first = self.changes.first_behind(table, path, since);
-            self.due.entry((table, path.to_owned())).or_insert(first);
+            self.watch_once(table, path, since);
         }
     }
+}
+
+/// Whether a change up to here took the watch and was not told, since the client may not read of it.
+fn is_used_up(first: Option<(Zxid, bool)>, up_to: Zxid) -> bool {
+    first.is_some_and(|(at, is_told)| !is_told && at <= up_to)
 }
 
 /// The watch that a reply leaves.

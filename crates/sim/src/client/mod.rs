@@ -1,5 +1,6 @@
 //! A scripted client with the sessions of a real one: handshake, pings, reconnects, watches that are set again.
 
+mod acls;
 mod watching;
 mod wire;
 mod workload;
@@ -16,7 +17,8 @@ use crate::clock::{MS, Micros, SECOND};
 use crate::net::{End, Line, WireId};
 use crate::random::Random;
 use crate::universe::Universe;
-use watching::Watching;
+pub(crate) use acls::{address_of, allows};
+use watching::{Watching, request_again};
 use workload::Workload;
 
 /// One client.
@@ -60,7 +62,7 @@ enum Link {
 #[derive(Debug)]
 enum Waiting {
     Op(OpId),
-    Watches(proto::SetWatches),
+    Watches(proto::SetWatches2),
     Ping,
 }
 
@@ -216,7 +218,7 @@ impl Client {
         history.hear(self.index, Heard::Connected);
         u.trace.say(u.now, || format!("client {}: session {session}", self.index));
         if let Some(watches) = self.watching.again(seen) {
-            let bytes = wire::request(xid::SET_WATCHES, &Request::SetWatches(watches.clone()));
+            let bytes = wire::request(xid::SET_WATCHES, &request_again(&watches));
             self.outstanding.push_back((xid::SET_WATCHES, Waiting::Watches(watches)));
             u.send(wire, End::Dialer, bytes);
         }
@@ -293,16 +295,7 @@ impl Client {
         self.see(u, header.zxid);
         match waiting {
             Waiting::Ping => history.hear(self.index, Heard::Pong { zxid: header.zxid }),
-            Waiting::Watches(set) => history.hear(
-                self.index,
-                Heard::WatchesSet {
-                    relative: set.relative_zxid,
-                    zxid: header.zxid,
-                    data: set.data_watches,
-                    exist: set.exist_watches,
-                    children: set.child_watches,
-                },
-            ),
+            Waiting::Watches(set) => history.hear(self.index, Heard::WatchesSet { zxid: header.zxid, set }),
             Waiting::Op(id) => self.returned(u, history, id, header, body),
         }
     }
@@ -331,6 +324,9 @@ impl Client {
         });
         if header.err == 0 {
             self.served_at = u.now;
+        }
+        if let Some(mark) = mark_of(request, header.err) {
+            u.marks.reach(mark);
         }
         self.watching.replied(request, header.err);
         self.workload.replied(request, header.err, &body);
@@ -361,6 +357,24 @@ impl Client {
             u.fail(Failure::new("C4", what));
         }
         self.session.seen = self.session.seen.max(zxid);
+    }
+}
+
+/// What an answer shows that should happen now and then.
+fn mark_of(request: &Request, err: i32) -> Option<&'static str> {
+    const OK: i32 = jute::ErrorCode::Ok.code();
+    const NO_AUTH: i32 = jute::ErrorCode::NoAuth.code();
+    match (request, err) {
+        (_, NO_AUTH) => Some("refused: no permission"),
+        (Request::AddWatch(_), OK) => Some("standing watch"),
+        (Request::RemoveWatches(_), OK) => Some("watches removed"),
+        (Request::CreateContainer(_), OK) => Some("container created"),
+        (Request::CreateTtl(_), OK) => Some("TTL znode created"),
+        (Request::SetAcl(_), OK) => Some("permissions changed"),
+        (Request::GetEphemerals(_), OK) => Some("ephemerals listed"),
+        (Request::GetAllChildrenNumber(_), OK) => Some("descendants counted"),
+        (Request::Multi(_), err) if err != OK => Some("multi refused"),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use jute::multi::{MultiOp, MultiRequest, MultiResponse, MultiResult};
 use jute::{ErrorCode, Record, proto};
 use pipeline::request::Request;
 
+use super::acls;
 use crate::random::Random;
 
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Workload {
 
 /// Parents of children.
 const PARENTS: u64 = 4;
+/// Parents that go when their last child has gone.
+const CONTAINERS: u64 = 4;
 /// Children of each that have a name.
 const CHILDREN: u64 = 3;
 /// Flags of create.
@@ -38,18 +41,32 @@ impl Workload {
     /// The next operation.
     pub(super) fn next(&mut self, random: &mut Random) -> Request {
         match random.below(100) {
-            0..20 => Request::Create(self.create(random)),
-            20..26 => Request::Create2(self.create(random)),
-            26..36 => Request::Delete(self.delete(random)),
-            36..54 => Request::SetData(self.set_data(random)),
-            54..62 => Request::Multi(self.multi(random)),
-            62..74 => {
+            0..18 => Request::Create(self.create(random)),
+            18..23 => Request::Create2(self.create(random)),
+            23..25 => Request::CreateContainer(self.create_container(random)),
+            25..27 => Request::CreateTtl(self.create_ttl(random)),
+            27..36 => Request::Delete(self.delete(random)),
+            36..52 => Request::SetData(self.set_data(random)),
+            52..60 => Request::Multi(self.multi(random)),
+            60..62 => Request::SetAcl(Self::set_acl(random)),
+            62..71 => {
                 Request::GetData(proto::GetDataRequest { path: path(random), watch: random.chance(400) })
             }
-            74..82 => Request::Exists(proto::ExistsRequest { path: path(random), watch: random.chance(400) }),
-            82..92 => Request::GetChildren2(proto::GetChildren2Request {
+            71..77 => Request::Exists(proto::ExistsRequest { path: path(random), watch: random.chance(400) }),
+            77..85 => Request::GetChildren2(proto::GetChildren2Request {
                 path: parent(random),
                 watch: random.chance(400),
+            }),
+            85 => Request::GetAcl(proto::GetACLRequest { path: path(random) }),
+            86 => Request::GetEphemerals(proto::GetEphemeralsRequest { prefix_path: parent(random) }),
+            87 => Request::GetAllChildrenNumber(proto::GetAllChildrenNumberRequest { path: parent(random) }),
+            88..90 => Request::AddWatch(proto::AddWatchRequest {
+                path: if random.chance(100) { "/".to_owned() } else { path(random) },
+                mode: i32::from(random.chance(600)),
+            }),
+            90..92 => Request::RemoveWatches(proto::RemoveWatchesRequest {
+                path: path(random),
+                watcher_type: random.pick(&[1, 2, 3, 4, 5]),
             }),
             92..99 => Request::Sync(proto::SyncRequest { path: "/".to_owned() }),
             _ if random.chance(150) => Request::CloseSession,
@@ -90,9 +107,30 @@ impl Workload {
         let path = match flags {
             0 => path(random),
             EPHEMERAL => child(random),
-            _ => format!("{}/s-", parent(random)),
+            // Not in a container, which is to become empty.
+            _ => format!("/p{}/s-", random.below(PARENTS)),
         };
         proto::CreateRequest { path, data: self.data(random), acl: Some(tree::acl::open()), flags }
+    }
+
+    fn create_container(&mut self, random: &mut Random) -> proto::CreateRequest {
+        const CONTAINER: i32 = 4;
+        let path = format!("/k{}", random.below(CONTAINERS));
+        proto::CreateRequest { path, data: self.data(random), acl: Some(tree::acl::open()), flags: CONTAINER }
+    }
+
+    fn create_ttl(&mut self, random: &mut Random) -> proto::CreateTTLRequest {
+        const PERSISTENT_WITH_TTL: i32 = 5;
+        const SEQUENTIAL_WITH_TTL: i32 = 6;
+        let flags = random.pick(&[PERSISTENT_WITH_TTL, SEQUENTIAL_WITH_TTL]);
+        let path = format!("{}/t{}", parent(random), random.below(CHILDREN));
+        let ttl = i64::try_from(random.between(1, 4000)).unwrap_or(1);
+        proto::CreateTTLRequest { path, data: self.data(random), acl: Some(tree::acl::open()), flags, ttl }
+    }
+
+    fn set_acl(random: &mut Random) -> proto::SetACLRequest {
+        let version = if random.chance(700) { -1 } else { random.pick(&[0, 1, 2]) };
+        proto::SetACLRequest { path: path(random), acl: Some(acls::draw(random)), version }
     }
 
     fn delete(&self, random: &mut Random) -> proto::DeleteRequest {
@@ -120,7 +158,7 @@ impl Workload {
                 6..9 => MultiOp::SetData(self.set_data(random)),
                 _ => {
                     let path = path(random);
-                    let version = self.version(&path, random);
+                    let version = if random.chance(300) { 0 } else { self.version(&path, random) };
                     MultiOp::Check(proto::CheckVersionRequest { path, version })
                 }
             })
@@ -145,7 +183,10 @@ impl Workload {
 }
 
 fn parent(random: &mut Random) -> String {
-    format!("/p{}", random.below(PARENTS))
+    match random.chance(120) {
+        true => format!("/k{}", random.below(CONTAINERS)),
+        false => format!("/p{}", random.below(PARENTS)),
+    }
 }
 
 fn child(random: &mut Random) -> String {

@@ -81,19 +81,26 @@ pub(crate) fn trailers_of(view: &View) -> Trailers {
     Trailers { digest: Some(digest), last_processed: Some(view.zxid()) }
 }
 
-/// Z9: each record that lies in the log stands behind the one that it was proposed after.
+/// Z9: each record that lies in the log stands behind the one that it was proposed after, or a snapshot stands between: one that
+/// a leader sent leaves a hole where its old log was not yet removed.
 pub(crate) fn look_at_log(store: &Store<SimulatedDisk>, ledger: &Ledger) -> Result<(), Failure> {
-    let unreadable = |error: StorageError| Failure::new("Z9", format!("the log cannot be read: {error}"));
-    let mut before = None;
-    for record in store.records_above(Zxid::ZERO).map_err(unreadable)? {
-        let zxid = record.map_err(unreadable)?.zxid;
-        if let Some(before) = before
-            && ledger.before(zxid).is_some_and(|known| known != before)
-        {
-            let what = format!("in a log {zxid} stands behind {before}, not {:?}", ledger.before(zxid));
-            return Err(Failure::new("Z9", what));
+    let wrong = |what: String| Failure::new("Z9", what);
+    let snapshots: Vec<Zxid> =
+        store.candidates().map_err(|error| wrong(told(error)))?.iter().map(|found| found.zxid).collect();
+    let mut before = Zxid::ZERO;
+    let mut is_first = true;
+    for record in store.records_above(Zxid::ZERO).map_err(|error| wrong(told(error)))? {
+        let record = match record {
+            Ok(record) => record,
+            Err(_) if snapshots.iter().any(|zxid| *zxid > before) => return Ok(()),
+            Err(error) => return Err(wrong(format!("the log cannot be read: {error}"))),
+        };
+        let known = ledger.before(record.zxid).unwrap_or(before);
+        let is_bridged = snapshots.iter().any(|zxid| *zxid > before && *zxid < record.zxid);
+        if !is_first && known != before && !is_bridged {
+            return Err(wrong(format!("in a log {} stands behind {before}, not {known}", record.zxid)));
         }
-        before = Some(zxid);
+        (before, is_first) = (record.zxid, false);
     }
     Ok(())
 }

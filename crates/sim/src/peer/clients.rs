@@ -4,11 +4,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jute::Record;
+use jute::proto::ReplyHeader;
 use pipeline::connection::{Connection, ConnectionAction, StateView, WatchAccess};
 use pipeline::event::{ConnectionId, Event};
 use pipeline::outbox::{CloseReason, Outbox};
 use replica::Outboxes;
 use tree::Watches;
+use tree::watches::WatcherType;
 
 use super::process::Process;
 use crate::net::{End, WireId};
@@ -48,9 +51,15 @@ impl Process {
     pub(crate) fn client_connected(&mut self, u: &mut Universe, wire: WireId) {
         self.clients.next += 1;
         let id = ConnectionId(self.clients.next);
-        let remote = std::net::SocketAddr::from(([10, 0, 1, 1], 40_000));
+        let host = u.net.host(wire, End::Dialer).unwrap_or(0);
+        let client = host.saturating_sub(u.plan.servers());
+        let remote = std::net::SocketAddr::from((crate::client::address_of(client), 40_000));
         let connection = Connection::new(id, remote, self.now(u), Arc::clone(&self.settings));
-        let identities = pipeline::auth::identities_of(remote.ip());
+        let mut identities = pipeline::auth::identities_of(remote.ip());
+        if u.has_bug("told-without-permission") {
+            let all = (0..u.plan.clients).map(|client| crate::client::address_of(client).into());
+            identities = all.flat_map(|ip| pipeline::auth::identities_of(ip).to_vec()).collect();
+        }
         let outbox = Outbox::new(Arc::clone(&self.settings), identities);
         self.clients.ends.insert(id, ClientEnd { wire, connection, outbox });
         self.clients.by_wire.insert(wire, id);
@@ -91,6 +100,13 @@ impl Process {
         while end.connection.advance(now, wall_ms, &view, &access, &mut end.outbox, &mut actions) {}
         let bytes = end.outbox.take_bytes();
         let wire = end.wire;
+        if u.has_bug("standing-fires-once") {
+            for event in events_of(&bytes) {
+                for kind in [WatcherType::Persistent, WatcherType::PersistentRecursive] {
+                    self.watches.remove(&event.path, id, kind);
+                }
+            }
+        }
         let bytes = spoiled(u, bytes);
         if !bytes.is_empty() {
             u.send(wire, End::Acceptor, bytes);
@@ -138,6 +154,20 @@ impl Process {
         u.close(end.wire, End::Acceptor);
         self.push_event(u, Event::ConnectionLost { connection: id });
     }
+}
+
+/// The events among the frames that a connection sends.
+fn events_of(bytes: &[u8]) -> Vec<jute::proto::WatcherEvent> {
+    let mut left = bytes::BytesMut::from(bytes);
+    let mut events = Vec::new();
+    while let Ok(Some(frame)) = jute::frame::split(&mut left, jute::frame::FRAME_MAX_DEFAULT) {
+        let mut reader = jute::Reader::new(&frame);
+        let header = ReplyHeader::decode(&mut reader);
+        if header.is_ok_and(|header| header.xid == jute::xid::NOTIFICATION) {
+            events.extend(jute::proto::WatcherEvent::decode(&mut reader));
+        }
+    }
+    events
 }
 
 /// What a bug makes of the frames that a connection sends.

@@ -118,6 +118,9 @@ impl Process {
     fn applied(&mut self, u: &mut Universe, record: &TxnRecord) {
         let zxid = record.header.zxid;
         self.applied = zxid;
+        if matches!(record.txn, Txn::DeleteContainer(_)) {
+            u.marks.reach("znode deleted by the server");
+        }
         if matches!(record.txn, Txn::CloseSession(_)) {
             let session = record.header.client_id;
             if let Some(left) = self.state.ephemerals(session).next() {
@@ -163,6 +166,7 @@ impl Process {
             }
             PeerEffect::Serve { mode } => self.serve(u, mode),
             PeerEffect::StopServing => {
+                u.ledger.reign_ends(self.host, u.now);
                 self.mode = None;
                 self.close_clients(u);
             }
@@ -212,6 +216,9 @@ impl Process {
             Mode::ReadOnly => Ok(()),
         };
         u.check(serves);
+        if mode == Mode::Leader {
+            u.ledger.reigns(self.host, epoch, u.now);
+        }
         u.marks.reach(match mode {
             Mode::Standalone => "standalone serves",
             Mode::Leader => "leader established",

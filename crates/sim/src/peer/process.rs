@@ -161,7 +161,8 @@ impl Process {
                 self.is_work_planned = false;
                 self.work(u);
             }
-            ServerTurn::Timer if self.timer_at == Some(u.now) => {
+            // It may be late: the process was stopped.
+            ServerTurn::Timer if self.timer_at.is_some_and(|at| at <= u.now) => {
                 self.timer_at = None;
                 self.work(u);
             }

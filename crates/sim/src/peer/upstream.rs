@@ -2,7 +2,7 @@
 
 use ensemble::ServerId;
 use jute::snapshot::{SnapshotDecoder, SnapshotItem};
-use jute::{Reader, Zxid};
+use jute::{OpCode, Reader, Zxid};
 use replica::Event;
 use tree::State;
 use tree::snapshot::Builder;
@@ -134,6 +134,11 @@ impl Process {
     }
 
     pub(super) fn send_to_leader(&mut self, u: &mut Universe, attempt: Attempt, packet: &Packet) {
+        if u.has_bug("sync-answered-at-once")
+            && matches!(packet, Packet::Request(request) if request.op_code == OpCode::Sync.code())
+        {
+            return self.push_event(u, Event::Upstream { attempt, what: Upstream::Packet(Packet::Sync) });
+        }
         let Some(link) = self.upstream.as_ref().filter(|link| link.attempt == attempt) else { return };
         u.trace.say(u.now, || format!("{}: to leader: {}", self.host + 1, brief(packet)));
         if let Some(wire) = link.wire {
