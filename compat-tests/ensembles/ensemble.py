@@ -77,9 +77,9 @@ class Kinds:
 class Member(Server):
     """One server of an ensemble. Its data directory stays when its kind changes."""
 
-    def __init__(self, kinds, kind, number, folder, flags=""):
+    def __init__(self, kinds, kind, number, folder, flags="", everywhere=""):
         super().__init__(kinds.command(kind), folder, port=steady_port())
-        self.kinds, self.kind, self.number, self.own_flags = kinds, kind, number, flags
+        self.kinds, self.kind, self.number, self.own_flags, self.everywhere = kinds, kind, number, flags, everywhere
         self.quorum_port, self.election_port = steady_port(), steady_port()
         self.stopped = False
 
@@ -90,7 +90,7 @@ class Member(Server):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data.mkdir(parents=True, exist_ok=True)
         (self.data / "myid").write_text(f"{self.number}\n")
-        self.flags = " ".join(filter(None, [APACHE_FLAGS if self.kind in "AD" else "", self.own_flags if self.kind in "AD" else ""]))
+        self.flags = " ".join(filter(None, [APACHE_FLAGS if self.kind in "AD" else "", self.own_flags if self.kind in "AD" else "", self.everywhere]))
         super().spawn()
         _started.append(self.process)
         self.stopped = False
@@ -132,13 +132,14 @@ class Member(Server):
 
 
 class Ensemble:
-    """`kinds` as in "RAA". `settings` are further keys of every zoo.cfg; `route(one, other, port)` may put a proxy between two."""
+    """`kinds` as in "RAA". `settings` are further keys of every zoo.cfg, `everywhere` flags of every server, `flags` of the reference's alone;
+    `route(one, other, port)` may put a proxy between two."""
 
-    def __init__(self, commands, kinds, settings=None, flags="", folder=None, data_folders=None):
+    def __init__(self, commands, kinds, settings=None, flags="", folder=None, data_folders=None, everywhere=""):
         self.folder = Path(folder) if folder else scratch("ensemble")
         # All sessions of a load come from one address.
         self.settings = {"maxClientCnxns": 0, **DOCUMENTED, **(settings or {}), **commands.settings}
-        self.members = [Member(commands, kind, number, self.folder / f"{number}", flags) for number, kind in enumerate(kinds, 1)]
+        self.members = [Member(commands, kind, number, self.folder / f"{number}", flags, everywhere) for number, kind in enumerate(kinds, 1)]
         for member, data in zip(self.members, data_folders or []):
             member.data = Path(data)
         self.connect()

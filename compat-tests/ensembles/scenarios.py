@@ -2,9 +2,11 @@
 
 from breakage import chaos, fault
 from gaps import gaps
+from local_sessions import local_sessions
 from migration import migrate
 from mixes import mix
 from power import power
+from read_only import read_only
 from rounds import rounds
 
 KILLS = ("kill-follower", "kill-leader", "kill-all")
@@ -30,6 +32,10 @@ ALL = [
     ("faults-partitions", "one-way, symmetric and bridge partitions, changing ones, slow links", fault, None, {"what": PARTITIONS, "count": 3}),
     ("faults-disks", "a slow disk under the leader, under a follower", fault, None, {"what": SLOW_DISKS, "count": 3}),
     ("faults-mixed", "the same in a mixed ensemble", fault, None, {"kinds": "ARR", "what": (*KILLS, *SLEEPS, *PARTITIONS, *SLOW_DISKS), "count": 1}),
+    ("local-sessions", "1,000 clients, upgrades racing with closes and leader changes", local_sessions, None, {"count": 6}),
+    ("local-sessions-mixed", "the same in a mixed ensemble", local_sessions, None, {"kinds": "RAR", "count": 4}),
+    ("read-only", "a server without a leader serves readers, who look for another", read_only, None, {}),
+    ("read-only-mixed", "the same in a mixed ensemble", read_only, None, {"kinds": "RAR"}),
     ("power", "power loss of all three at once", power, None, {"count": 10}),
     ("million", "a million writes under one fault after another", chaos, None, {"writes": 1_000_000}),
     ("million-mixed", "a million writes in a mixed ensemble", chaos, None, {"kinds": "ARR", "writes": 1_000_000}),

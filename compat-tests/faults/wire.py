@@ -16,15 +16,16 @@ class Gone(Exception):
 
 
 class Client:
-    def __init__(self, port, timeout=10.0):
+    def __init__(self, port, timeout=10.0, read_only=False, session=0, password=bytes(16)):
         try:
             self.socket = socket.create_connection(("127.0.0.1", port), timeout)
-            self.send(struct.pack(">iqiqi", 0, 0, 30000, 0, 16) + bytes(16) + b"\0")
+            self.send(struct.pack(">iqiqi", 0, 0, 30000, session, 16) + password + bytes([read_only]))
             reply = self.frame()
         except OSError as error:
             raise Gone(str(error)) from error
         if struct.unpack(">i", reply[4:8])[0] <= 0:
             raise Gone("session refused")
+        self.session, self.password, self.read_only = struct.unpack(">q", reply[8:16])[0], reply[20:36], reply[36] == 1
         self.xid = 0
 
     def send(self, body):

@@ -18,7 +18,7 @@ use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rookeeper_replica::{CarryReport, ConnectionId, Effect, Event, PeerEffect, carry_out};
+use rookeeper_replica::{CarryReport, ConnectionId, Effect, Event, PeerEffect, SessionModes, carry_out};
 use zab::learner::Upstream;
 use zab::{Attempt, LinkId, Packet};
 
@@ -60,9 +60,10 @@ proptest! {
     #[test]
     fn a_batch_and_its_events_one_by_one_give_the_same_bytes(
         happenings in vec(happening(), 1..60),
+        with_modes in any::<bool>(),
         batches in vec(1_usize..12, 1..40),
     ) {
-        let mut lived = live(&happenings);
+        let mut lived = live(&happenings, with_modes);
         for id in 1..=SERVERS {
             let host = lived.host(id);
             let (alone, batched) = (replay(host, &[1]), replay(host, &batches));
@@ -76,9 +77,10 @@ proptest! {
     #[test]
     fn no_event_is_too_much(
         happenings in vec(happening(), 1..30),
+        with_modes in any::<bool>(),
         mutations in vec((any::<prop::sample::Index>(), mutation()), 1..20),
     ) {
-        let mut lived = live(&happenings);
+        let mut lived = live(&happenings, with_modes);
         for id in 1..=SERVERS {
             let host = lived.host(id);
             for (index, mutation) in &mutations {
@@ -91,9 +93,10 @@ proptest! {
 }
 
 /// Three voters and an observer; clients at each of them. Somewhere on the way the leader is cut off.
-fn live(happenings: &[Happening]) -> Ensemble {
-    let mut ensemble =
-        Ensemble::new(PipelineSettings::default(), rookeeper_replica::SessionModes::default(), 3, 1);
+fn live(happenings: &[Happening], with_modes: bool) -> Ensemble {
+    let modes =
+        SessionModes { local_sessions: with_modes, upgrades_sessions: with_modes, read_only: with_modes };
+    let mut ensemble = Ensemble::new(PipelineSettings::default(), modes, 3, 1);
     (1..=SERVERS).for_each(|id| ensemble.start(id));
     ensemble.wait(1000);
     let mut places: Vec<(i64, ConnectionId)> = Vec::new();

@@ -94,11 +94,14 @@ impl SessionTracker {
         Self { strangers: Strangers::LocalElsewhere { here: me }, ..self }
     }
 
-    /// Tracks a session, or touches it when it is known.
+    /// Tracks a session that all servers are to know, or touches it when it is known. It is local no longer, if it was.
     // zk: SessionTrackerImpl.trackSession
     pub fn track(&mut self, session: SessionId, timeout_ms: i32, now: Millis) {
         let begun = Tracked { timeout_ms, closing: false, owner: None, local: None };
-        self.sessions.entry(session).or_insert(begun);
+        let tracked = self.sessions.entry(session).or_insert(begun);
+        if tracked.local.take().is_some() {
+            self.local_count -= 1;
+        }
         self.expiry.update(session, now, wait(timeout_ms));
     }
 
@@ -363,7 +366,9 @@ mod tests {
         assert_eq!((tracker.check_global(B, Owner::Here), tracker.local_count()), (Ok(()), 0));
         assert_eq!(tracker.local_report(), vec![]);
         tracker.remove(B);
-        assert_eq!(tracker.local_count(), 0);
+        tracker.track_local(B, 6000, Millis(1000));
+        tracker.track(B, 6000, Millis(1000));
+        assert_eq!((tracker.is_global(B), tracker.local_count()), (true, 0), "all are to know it");
     }
 
     #[test]

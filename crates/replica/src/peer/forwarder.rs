@@ -241,10 +241,6 @@ impl Forwarder {
         })
     }
 
-    fn is_known(&self, session: SessionId, state: &State) -> bool {
-        self.attached.get(session).is_some() || state.session_timeout(session).is_some()
-    }
-
     // zk: ZooKeeperServer.reopenSession, Learner.validateSession
     fn on_reopen_session(
         &mut self,
@@ -286,7 +282,7 @@ impl Forwarder {
         let is_own = self.local.touch(session, step.now);
         // zk: LearnerSessionTracker.touchSession: nobody else would stop a local session that has ended here
         // diverges(session-ahead-of-learner): the reference drops the requests of each session whose beginning it does not have yet
-        if self.modes.local_sessions && !is_own && !self.is_known(session, step.state) {
+        if self.modes.local_sessions && !is_own && self.attached.get(session).is_none() {
             step.note(Level::Debug, Note::RequestDropped { session, xid });
             self.wait(session, Waiting::of(origin, What::Ready(LocalReply::Dropped)));
             return self.release(session, step.out);
