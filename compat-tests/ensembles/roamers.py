@@ -64,7 +64,8 @@ class Roamer:
     def __init__(self, crowd, number):
         self.crowd, self.number, self.random = crowd, number, random.Random(crowd.seed * 100_003 + number)
         self.link, self.session, self.password, self.nodes, self.made = None, 0, bytes(16), {}, 0
-        self.away_since = 0.0
+        # The end was asked for, and may have come whatever was heard of it.
+        self.is_ending, self.away_since = False, 0.0
 
     async def run(self):
         while not self.crowd.is_over:
@@ -103,7 +104,7 @@ class Roamer:
     async def _create(self, count, and_close=False):
         asked = [self._ask_to_create() for _ in range(count)]
         if and_close:
-            self.link.ask(CLOSE_SESSION)
+            self._ask_to_end()
         for path in asked:
             error = await self.link.answer()
             if error:
@@ -116,8 +117,12 @@ class Roamer:
             await self._ended()
 
     async def _close(self):
-        self.link.ask(CLOSE_SESSION)
+        self._ask_to_end()
         await self._ended()
+
+    def _ask_to_end(self):
+        self.is_ending = True
+        self.link.ask(CLOSE_SESSION)
 
     async def _ended(self):
         error = await self.link.answer()
@@ -137,6 +142,7 @@ class Roamer:
         """The session is over: none of its nodes may outlive it."""
         self.crowd.over.update(self.nodes)
         self.link, self.session, self.password, self.nodes = None, 0, bytes(16), {}
+        self.is_ending = False
 
     async def _connect(self):
         port = self.random.choice(self.crowd.ports)
@@ -147,7 +153,7 @@ class Roamer:
             self.crowd.moved += was == session
             return
         away = asyncio.get_running_loop().time() - self.away_since
-        if True in self.nodes.values() and away < SURELY_ALIVE:
+        if True in self.nodes.values() and not self.is_ending and away < SURELY_ALIVE:
             self.crowd.problem(f"0x{was:x} with acknowledged ephemerals is gone after {away:.1f} s: {sorted(self.nodes)[:3]}")
         self.crowd.refused += 1
         self._forget()
