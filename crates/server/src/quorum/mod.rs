@@ -3,6 +3,7 @@
 //! * [`mesh`]: the election port, one connection for each pair of servers.
 //! * [`learners`]: the quorum port of a leader. [`upstream`]: a learner's connection to its leader.
 //! * [`peers`]: all of them together, as the replica thread uses them. [`history`]: the log, as a leader reads it.
+//! * [`rooms`]: how much of what peers say may wait.
 //!
 //! Peers have a queue to the replica thread of their own: a client's request that the request throttle holds back must not
 //! hold back the commit that would end its wait.
@@ -11,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod learners;
 pub(crate) mod mesh;
 pub(crate) mod peers;
+pub(crate) mod rooms;
 pub(crate) mod start;
 pub(crate) mod upstream;
 
@@ -25,9 +27,12 @@ use zab::learner::Upstream;
 use zab::{Attempt, LinkId, Packet};
 
 use learners::LinkQueue;
+use rooms::{Room, Rooms};
 
 /// Messages of peers that may wait for the replica; who has more waits with them.
 pub(crate) const PEER_INBOX_MAX: usize = 8192;
+/// Bytes of their packets that may wait.
+pub(crate) const PEER_INBOX_BYTES_MAX: u32 = 64 << 20;
 
 /// What peers tell the replica thread.
 #[derive(Debug)]
@@ -49,6 +54,8 @@ pub(crate) enum PeerMessage {
         link: LinkId,
         /// The packet.
         packet: Packet,
+        /// What it takes of the inbox.
+        room: Option<Room>,
     },
     /// A learner's link is gone.
     LearnerLost {
@@ -65,6 +72,8 @@ pub(crate) enum PeerMessage {
         attempt: Attempt,
         /// What.
         what: Upstream,
+        /// What it takes of the inbox.
+        room: Option<Room>,
     },
     /// The state behind SNAP.
     SnapshotReceived {
@@ -96,8 +105,10 @@ pub(crate) struct PortSettings {
     pub(crate) tick: Duration,
     /// Time for a learner to take what is sent and to acknowledge a history that was streamed to it (`initLimit`).
     pub(crate) sync_time: Duration,
-    /// Bytes that may wait for a learner.
+    /// Bytes that may wait for a learner, or for the leader.
     pub(crate) queue_bytes_max: usize,
+    /// Room for what peers say.
+    pub(crate) inbox: Rooms,
 }
 
 /// Turns on keep-alive; a connection without it works as well.

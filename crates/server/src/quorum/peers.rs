@@ -72,12 +72,16 @@ impl Peers {
                 tracing::info!(%remote, link = link.0, "a learner connected");
                 self.connected(link, queue)
             }
-            PeerMessage::LearnerPacket { link, packet } => Event::LearnerPacket { link, packet },
+            PeerMessage::LearnerPacket { link, packet, room } => {
+                drop(room);
+                Event::LearnerPacket { link, packet }
+            }
             PeerMessage::LearnerLost { link, why } => {
                 self.learners.remove(link);
                 Event::LearnerLost { link, why }
             }
-            PeerMessage::Upstream { attempt, what } => {
+            PeerMessage::Upstream { attempt, what, room } => {
+                drop(room);
                 self.is_current(attempt).then_some(Event::Upstream { attempt, what })?
             }
             PeerMessage::SnapshotReceived { attempt, state } => {

@@ -11,7 +11,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::mesh::{Mesh, MeshSettings, members_of};
-use super::{PeerMessage, PortSettings};
+use super::rooms::Rooms;
+use super::{PEER_INBOX_BYTES_MAX, PeerMessage, PortSettings};
 use crate::settings::{EnsembleSettings, Settings};
 
 /// Status of the process when the election port cannot be bound.
@@ -19,7 +20,7 @@ use crate::settings::{EnsembleSettings, Settings};
 pub(crate) const CANNOT_BIND: u8 = 14;
 /// Notifications that may wait between mesh and replica; the mesh keeps the newest of the others.
 const NOTIFICATIONS_MAX: usize = 1;
-/// Bytes that may wait for a learner; what it cannot take in time comes to it by a new synchronisation.
+/// Bytes that may wait for a learner, which gets what it cannot take in time by a new synchronisation; or for a leader.
 const QUEUE_BYTES_MAX: usize = 512 << 20;
 
 /// What the replica obeys.
@@ -85,6 +86,7 @@ pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> R
         // zk: BinaryInputArchive: jute.maxbuffer and the extra for what servers add to a client's request
         field_max: field_max(settings),
         queue_bytes_max: QUEUE_BYTES_MAX,
+        inbox: Rooms::new(PEER_INBOX_BYTES_MAX),
         sync_time: tick.saturating_mul(member.init_limit),
         tick,
     })

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,11 +21,15 @@ use zab::learner::Upstream;
 use zab::stream::{FromLeader, Item};
 use zab::{Attempt, Packet};
 
+use super::rooms::{Room, Unclaimed};
 use super::{PeerMessage, PortSettings};
 
 /// Room for one read.
 const READ_BYTES: usize = 128 * 1024;
-/// Packets that may wait for a leader that does not read; beyond it the connection is of no use.
+/// Packets that go into one write.
+const BURST_BYTES: usize = 256 * 1024;
+/// Packets that may wait for a leader that does not read; beyond it, or beyond the bytes that may wait, the connection is of
+/// no use.
 const WAITING_MAX: usize = 64 * 1024;
 /// Attempts to connect, as many as the reference makes.
 // zk: Learner.MAX_CONNECT_ATTEMPTS
@@ -34,8 +39,57 @@ const ATTEMPTS_MAX: usize = 5;
 #[derive(Debug)]
 pub(crate) struct UpstreamLink {
     attempt: Attempt,
-    packets: mpsc::Sender<Bytes>,
+    packets: Waiting,
     task: JoinHandle<()>,
+}
+
+/// What waits for the leader.
+#[derive(Debug)]
+struct Waiting {
+    packets: mpsc::Sender<Bytes>,
+    bytes: Arc<AtomicUsize>,
+    bytes_max: usize,
+}
+
+/// The other end: what is to be written.
+#[derive(Debug)]
+struct ToWrite {
+    packets: mpsc::Receiver<Bytes>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Waiting {
+    fn new(bytes_max: usize) -> (Self, ToWrite) {
+        let (packets, to_write) = mpsc::channel(WAITING_MAX);
+        let bytes = Arc::<AtomicUsize>::default();
+        (Self { packets, bytes: Arc::clone(&bytes), bytes_max }, ToWrite { packets: to_write, bytes })
+    }
+
+    /// False when more waits than may, or nobody writes any more.
+    fn put(&self, packet: Bytes) -> bool {
+        let len = packet.len();
+        self.bytes.fetch_add(len, Relaxed).saturating_add(len) <= self.bytes_max
+            && self.packets.try_send(packet).is_ok()
+    }
+}
+
+impl ToWrite {
+    /// Takes all that waits, once there is something; they wait until they are `written`.
+    async fn take(&mut self, burst: &mut Vec<u8>) -> bool {
+        let Some(packet) = self.packets.recv().await else { return false };
+        burst.extend_from_slice(&packet);
+        while burst.len() < BURST_BYTES
+            && let Ok(more) = self.packets.try_recv()
+        {
+            burst.extend_from_slice(&more);
+        }
+        true
+    }
+
+    fn written(&self, burst: &mut Vec<u8>) {
+        self.bytes.fetch_sub(burst.len(), Relaxed);
+        burst.clear();
+    }
 }
 
 /// What a connection needs to know.
@@ -52,7 +106,7 @@ pub(crate) struct Dialing {
 impl UpstreamLink {
     /// Begins to connect.
     pub(crate) fn dial(runtime: &Handle, dialing: Dialing) -> Self {
-        let (packets, waiting) = mpsc::channel(WAITING_MAX);
+        let (packets, waiting) = Waiting::new(dialing.settings.queue_bytes_max);
         let attempt = dialing.attempt;
         Self { attempt, packets, task: runtime.spawn(dialing.run(waiting)) }
     }
@@ -64,7 +118,7 @@ impl UpstreamLink {
 
     /// Sends an encoded packet.
     pub(crate) fn send(&self, packet: Bytes) {
-        if self.packets.try_send(packet).is_err() {
+        if !self.packets.put(packet) {
             // Full: the leader does not read. Ended: the task tells.
             self.task.abort();
         }
@@ -78,7 +132,7 @@ impl Drop for UpstreamLink {
 }
 
 impl Dialing {
-    async fn run(self, waiting: mpsc::Receiver<Bytes>) {
+    async fn run(self, waiting: ToWrite) {
         let ended = Ended { attempt: self.attempt, out: self.out.clone(), why: None };
         let why = match self.connect().await {
             Err(why) => why,
@@ -87,7 +141,7 @@ impl Dialing {
                 let _ = stream.set_nodelay(self.settings.follower_no_delay);
                 super::keep_alive(&stream, self.settings.keep_alive);
                 let (read, write) = stream.into_split();
-                if !self.tell(Upstream::Connected).await {
+                if !self.tell(Upstream::Connected, None).await {
                     return;
                 }
                 tokio::select! {
@@ -99,8 +153,8 @@ impl Dialing {
         ended.because(why).await;
     }
 
-    async fn tell(&self, what: Upstream) -> bool {
-        self.out.send(PeerMessage::Upstream { attempt: self.attempt, what }).await.is_ok()
+    async fn tell(&self, what: Upstream, room: Option<Room>) -> bool {
+        self.out.send(PeerMessage::Upstream { attempt: self.attempt, what, room }).await.is_ok()
     }
 
     /// All addresses of the leader at once, names resolved anew, until one answers or the time is over.
@@ -128,12 +182,14 @@ impl Dialing {
         let mut received = Received::new(self.state);
         let mut told = Instant::now();
         let mut buffer = vec![0; READ_BYTES];
+        let mut unclaimed = Unclaimed::default();
         loop {
             let bytes = match socket.read(&mut buffer).await {
                 Ok(0) => return "the leader closed the connection".to_owned(),
                 Ok(count) => buffer.get(..count).unwrap_or_default(),
                 Err(error) => return format!("the connection broke: {error}"),
             };
+            unclaimed.read(bytes.len());
             stream.feed(bytes);
             loop {
                 let item = match stream.next() {
@@ -141,7 +197,7 @@ impl Dialing {
                     Ok(None) => break,
                     Err(error) => return format!("the leader sent what cannot be read: {error}"),
                 };
-                match self.take(item, &mut received).await {
+                match self.take(item, unclaimed.claim(), &mut received).await {
                     Ok(true) => {}
                     Ok(false) => return "the server ends".to_owned(),
                     Err(why) => return why,
@@ -149,7 +205,7 @@ impl Dialing {
             }
             if stream.is_in_snapshot() && told.elapsed() >= self.settings.tick {
                 told = Instant::now();
-                if !self.tell(Upstream::Receiving).await {
+                if !self.tell(Upstream::Receiving, None).await {
                     return "the server ends".to_owned();
                 }
             }
@@ -157,13 +213,14 @@ impl Dialing {
     }
 
     /// Hands one item on; false when nobody listens.
-    async fn take(&self, item: Item, received: &mut Received) -> Result<bool, String> {
+    async fn take(&self, item: Item, bytes: usize, received: &mut Received) -> Result<bool, String> {
         match item {
             Item::Packet(packet) => {
                 if let Packet::Snap(zxid) = packet {
                     received.begin(zxid);
                 }
-                Ok(self.tell(Upstream::Packet(packet)).await)
+                let room = self.settings.inbox.take(bytes).await;
+                Ok(self.tell(Upstream::Packet(packet), room).await)
             }
             Item::SnapshotItem(item) => received.push(item).map(|()| true),
             Item::SnapshotEnd => {
@@ -215,7 +272,7 @@ impl Ended {
         // The replica thread takes messages until the server has ended.
         let _ = self
             .out
-            .send(PeerMessage::Upstream { attempt: self.attempt, what: Upstream::Lost { why } })
+            .send(PeerMessage::Upstream { attempt: self.attempt, what: Upstream::Lost { why }, room: None })
             .await;
     }
 }
@@ -225,22 +282,19 @@ impl Drop for Ended {
         if self.why.is_none() {
             let lost = Upstream::Lost { why: "given up".to_owned() };
             // An aborted attempt is one that nobody waits for, unless the leader does not read: then there is room.
-            let _ = self.out.try_send(PeerMessage::Upstream { attempt: self.attempt, what: lost });
+            let _ =
+                self.out.try_send(PeerMessage::Upstream { attempt: self.attempt, what: lost, room: None });
         }
     }
 }
 
-async fn write_all(mut socket: OwnedWriteHalf, mut waiting: mpsc::Receiver<Bytes>) -> String {
+async fn write_all(mut socket: OwnedWriteHalf, mut waiting: ToWrite) -> String {
     let mut burst = Vec::new();
-    while let Some(packet) = waiting.recv().await {
-        burst.extend_from_slice(&packet);
-        while let Ok(more) = waiting.try_recv() {
-            burst.extend_from_slice(&more);
-        }
+    while waiting.take(&mut burst).await {
         if let Err(error) = socket.write_all(&burst).await {
             return format!("the connection broke: {error}");
         }
-        burst.clear();
+        waiting.written(&mut burst);
     }
     // Dropping the link ends the whole task.
     std::future::pending().await
@@ -277,4 +331,22 @@ async fn connect_name(host: &str, port: u16) -> io::Result<TcpStream> {
         }
     }
     Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_bytes_wait_for_a_leader_and_no_more() {
+        let (waiting, mut to_write) = Waiting::new(10);
+        let packet = || Bytes::from_static(b"1234");
+        assert_eq!([waiting.put(packet()), waiting.put(packet())], [true, true]);
+        let mut burst = Vec::new();
+        assert!(to_write.take(&mut burst).await);
+        assert_eq!(burst, b"12341234");
+        to_write.written(&mut burst);
+        assert_eq!([waiting.put(packet()), waiting.put(packet())], [true, true], "there is room again");
+        assert!(!waiting.put(packet()), "also while it is being written");
+    }
 }

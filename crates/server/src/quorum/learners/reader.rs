@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use zab::LinkId;
 use zab::stream::FromLearner;
 
+use super::super::rooms::Unclaimed;
 use super::super::{PeerMessage, PortSettings};
 use super::silent::Silence;
 use crate::shell::lock;
@@ -95,6 +96,7 @@ async fn read(
     let mut silence = Some(silence);
     let mut stream = FromLearner::new(settings.field_max);
     let mut buffer = vec![0; READ_BYTES];
+    let mut unclaimed = Unclaimed::default();
     loop {
         let bytes = match socket.read(&mut buffer).await {
             Ok(0) => return "it closed the connection".to_owned(),
@@ -102,12 +104,14 @@ async fn read(
             Err(error) => return format!("the connection broke: {error}"),
         };
         ending.has_answered();
+        unclaimed.read(bytes.len());
         stream.feed(bytes);
         loop {
             match stream.next() {
                 Ok(Some(packet)) => {
                     drop(silence.take());
-                    if out.send(PeerMessage::LearnerPacket { link, packet }).await.is_err() {
+                    let room = settings.inbox.take(unclaimed.claim()).await;
+                    if out.send(PeerMessage::LearnerPacket { link, packet, room }).await.is_err() {
                         return "the server ends".to_owned();
                     }
                 }
@@ -115,5 +119,73 @@ async fn read(
                 Err(error) => return format!("it sent what is no packet: {error}"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use zab::{Packet, Request};
+
+    use super::super::super::rooms::Rooms;
+    use super::super::silent::Silent;
+    use super::*;
+
+    const PACKETS: usize = 20;
+    const BODY_BYTES: usize = 1000;
+    const ROOM: u32 = 5000;
+
+    fn settings() -> Arc<PortSettings> {
+        Arc::new(PortSettings {
+            listen: vec![],
+            members: vec![],
+            leader_no_delay: true,
+            follower_no_delay: true,
+            keep_alive: false,
+            connect_retry: Duration::ZERO,
+            field_max: 1 << 20,
+            tick: Duration::from_secs(1),
+            sync_time: Duration::from_secs(60),
+            queue_bytes_max: 1 << 20,
+            inbox: Rooms::new(ROOM),
+        })
+    }
+
+    fn packet() -> Vec<u8> {
+        let request = Request {
+            session: jute::SessionId(1),
+            cxid: 1,
+            op_code: 1,
+            body: vec![0; BODY_BYTES].into(),
+            identities: vec![],
+        };
+        Packet::Request(request).to_vec()
+    }
+
+    #[tokio::test]
+    async fn what_a_learner_says_waits_while_the_inbox_is_full_of_bytes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let remote = listener.local_addr().unwrap();
+        let mut far = TcpStream::connect(remote).await.unwrap();
+        let (socket, _write) = listener.accept().await.unwrap().0.into_split();
+        let (settings, (out, mut inbox)) = (settings(), mpsc::channel(2 * PACKETS));
+        let silence = Silent::default().add(LinkId(1), Ending::default());
+        tokio::spawn(run(Arc::clone(&settings), LinkId(1), remote, socket, out, Ending::default(), silence));
+        let (mut held, mut count) = (Vec::new(), 0);
+        while count < PACKETS {
+            // One by one, so that each is counted with its own bytes.
+            far.write_all(&packet()).await.unwrap();
+            if settings.inbox.free() < BODY_BYTES {
+                assert!(inbox.try_recv().is_err(), "there was no room for it");
+                assert!(held.len() <= usize::try_from(ROOM).unwrap() / BODY_BYTES, "{} wait", held.len());
+                held.clear();
+            }
+            held.push(inbox.recv().await.unwrap());
+            count += 1;
+        }
+        assert!(held.len() < PACKETS);
+        drop(held);
+        assert_eq!(settings.inbox.free(), usize::try_from(ROOM).unwrap());
     }
 }
