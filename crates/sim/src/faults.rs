@@ -13,6 +13,8 @@ use crate::world::World;
 pub(crate) enum Mend {
     /// A way is whole again.
     Way(usize, usize),
+    /// A way lets bytes through again.
+    Clog(usize, usize),
     /// A way is fast again.
     Speed(usize, usize),
     /// A disk is fast again.
@@ -52,7 +54,7 @@ impl Faults {
         let leader = world.leader();
         let victim = if random.chance(400) { leader.unwrap_or(any) } else { any };
         let kind = match world.universe.plan.kinds {
-            [] => random.below(100),
+            [] => random.below(109),
             kinds => random.pick(kinds),
         };
         let said = format!("fault {kind} at server {}", victim + 1);
@@ -76,7 +78,10 @@ impl Faults {
             90..93 => world.ring_again(victim, any),
             93..96 => self.stop(world, victim),
             96..98 => self.jump_wall_clock(world, victim),
-            _ => self.cut_from_clients(world, victim),
+            98..100 => self.cut_from_clients(world, victim),
+            100..103 => world.rot(random, any),
+            103..106 => world.dial_twice(victim),
+            _ => self.clog(world, victim),
         }
     }
 
@@ -199,6 +204,18 @@ impl Faults {
         }
     }
 
+    /// Connections stand and are begun, and what is sent on them does not come.
+    fn clog(&mut self, world: &mut World, server: usize) {
+        let time = self.time(world);
+        world.universe.marks.reach("clogged");
+        for other in (0..world.universe.plan.servers()).filter(|other| *other != server) {
+            let (from, to) = if self.random.chance(500) { (server, other) } else { (other, server) };
+            let u = &mut world.universe;
+            u.net.clog(from, to);
+            u.agenda.plan(u.now + time, Happening::Mend(Mend::Clog(from, to)));
+        }
+    }
+
     fn reset(&mut self, world: &mut World) {
         let u = &mut world.universe;
         let open = u.net.open_wires();
@@ -249,6 +266,7 @@ impl Mend {
         let u = &mut world.universe;
         match self {
             Self::Way(from, to) => u.net.mend(&mut u.agenda, u.now, from, to),
+            Self::Clog(from, to) => u.net.unclog(&mut u.agenda, u.now, from, to),
             Self::Speed(from, to) => u.net.set_extra_latency(from, to, 0),
             Self::Disk(server) => world.set_sync_max(server, SYNC_MAX),
         }

@@ -25,6 +25,7 @@ mod net;
 mod peer;
 mod plan;
 mod random;
+mod rot;
 mod run;
 mod sabotage;
 mod trace;

@@ -53,6 +53,7 @@ pub(crate) struct Net {
     wires: BTreeMap<WireId, Wire>,
     next: u64,
     cuts: BTreeMap<(usize, usize), u32>,
+    clogs: BTreeMap<(usize, usize), u32>,
     slow: BTreeMap<(usize, usize), Micros>,
     random: Random,
 }
@@ -87,7 +88,14 @@ const DIAL_TIMEOUT: Micros = SECOND;
 
 impl Net {
     pub(crate) fn new(random: Random) -> Self {
-        Self { wires: BTreeMap::new(), next: 0, cuts: BTreeMap::new(), slow: BTreeMap::new(), random }
+        Self {
+            wires: BTreeMap::new(),
+            next: 0,
+            cuts: BTreeMap::new(),
+            clogs: BTreeMap::new(),
+            slow: BTreeMap::new(),
+            random,
+        }
     }
 
     /// Begins a connection; `Happening::Ring` comes to the other host, or `Happening::DialFailed` to this one.
@@ -244,6 +252,26 @@ impl Net {
             return;
         }
         self.cuts.remove(&(from, to));
+        self.free(agenda, now, from, to);
+    }
+
+    /// Bytes that are sent are taken and held back, for how long nobody knows.
+    pub(crate) fn clog(&mut self, from: usize, to: usize) {
+        *self.clogs.entry((from, to)).or_default() += 1;
+    }
+
+    /// Ends one clog.
+    pub(crate) fn unclog(&mut self, agenda: &mut Agenda, now: Micros, from: usize, to: usize) {
+        let Some(count) = self.clogs.get_mut(&(from, to)) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.clogs.remove(&(from, to));
+            self.free(agenda, now, from, to);
+        }
+    }
+
+    /// What was held back goes on its way, in order, or is held back again.
+    fn free(&mut self, agenda: &mut Agenda, now: Micros, from: usize, to: usize) {
         let mut freed = Vec::new();
         for (id, wire) in &mut self.wires {
             for end in [End::Dialer, End::Acceptor] {
@@ -261,6 +289,9 @@ impl Net {
     /// Mends all.
     pub(crate) fn mend_all(&mut self, agenda: &mut Agenda, now: Micros) {
         self.slow.clear();
+        for (from, to) in std::mem::take(&mut self.clogs).into_keys() {
+            self.free(agenda, now, from, to);
+        }
         for (from, to) in self.cuts.keys().copied().collect::<Vec<_>>() {
             self.cuts.insert((from, to), 1);
             self.mend(agenda, now, from, to);
@@ -280,10 +311,12 @@ impl Net {
         let Some(wire) = self.wires.get(&id) else { return };
         let (from, to) = (wire.side(end.other()).host, wire.side(end).host);
         let is_cut = self.is_cut(from, to);
+        let is_clogged = self.clogs.contains_key(&(from, to));
         let latency = self.latency(from, to);
         let Some(wire) = self.wires.get_mut(&id) else { return };
         let side = wire.side_mut(end);
-        if is_cut {
+        let is_bytes = matches!(what, Delivery::Bytes(_));
+        if is_cut || (is_clogged && (is_bytes || !side.held.is_empty())) {
             side.held.push(what);
             return;
         }

@@ -90,7 +90,7 @@ impl Plan {
 
     /// When clients ask for nothing more: what is under way comes to rest.
     pub(crate) fn asking_ends(&self) -> Micros {
-        self.faulty + self.healing / 2
+        self.faulty + self.healing * 16 / 25
     }
 
     /// When all is over.

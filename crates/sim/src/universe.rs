@@ -20,6 +20,8 @@ pub(crate) struct Universe {
     pub(crate) ledger: Ledger,
     /// The first thing that went wrong.
     pub(crate) failure: Option<Failure>,
+    /// The machine whose disk has lost bits, if there is one.
+    pub(crate) rotten: Option<usize>,
     /// When the last fault began or ended.
     pub(crate) quiet_since: Micros,
 }
@@ -36,6 +38,7 @@ impl Universe {
             marks: Marks::default(),
             ledger: Ledger::new(plan.servers()),
             failure: None,
+            rotten: None,
             quiet_since: 0,
             plan,
         }

@@ -2,6 +2,7 @@
 
 use jute::Zxid;
 use replica::Mode;
+use storage::SimulatedDisk;
 use storage::disk::Fault;
 
 use crate::agenda::{Happening, ServerTurn};
@@ -41,7 +42,10 @@ impl World {
             .collect();
         let history = History::new(plan.clients);
         let faults = Some(Faults::new(plan.seed));
-        let universe = Universe::new(plan, is_told);
+        let mut universe = Universe::new(plan, is_told);
+        if drift > 0 {
+            universe.marks.reach("clock drift");
+        }
         let clients = (0..universe.plan.clients).map(|index| Client::new(index, &universe)).collect();
         Self { universe, servers, clients, history, faults, looked_at: Zxid::ZERO, look_next: 0 }
     }
@@ -159,6 +163,18 @@ impl World {
         }
     }
 
+    /// The disk of a machine.
+    pub(crate) fn disk(&self, host: usize) -> Option<SimulatedDisk> {
+        self.servers.get(host).map(|server| server.disk.clone())
+    }
+
+    /// A learner reaches its leader a second time beside the connection that it has.
+    pub(crate) fn dial_twice(&mut self, host: usize) {
+        if let Some(process) = self.servers.get_mut(host).and_then(|server| server.process.as_mut()) {
+            process.dial_twice(&mut self.universe);
+        }
+    }
+
     pub(crate) fn set_wall_clock(&mut self, host: usize, off_ms: i64) {
         if let Some(server) = self.servers.get_mut(host) {
             server.clock.wall_off_ms = off_ms;
@@ -234,7 +250,12 @@ impl World {
             // It may end again while it starts, or soon after.
             server.disk.fail_at(server.disk.operations() + u.random.below(20), Fault::Cut);
         }
-        let found = match boot::boot(&server.disk, &u.plan) {
+        let mut found = boot::boot(&server.disk, &u.plan);
+        if found.is_err() && u.rotten == Some(host) && !server.disk.is_cut() {
+            u.marks.reach("damaged history set aside");
+            found = boot::give_up(&server.disk, &u.plan);
+        }
+        let found = match found {
             Ok(found) => found,
             Err(_) if server.disk.is_cut() => {
                 u.marks.reach("crashed while starting");
@@ -258,8 +279,10 @@ impl World {
         u.check(epochs);
         let applied = u.ledger.applied(host, found.state.last_processed_zxid(), found.state.digest());
         u.check(applied);
-        let chained = boot::look_at_log(&found.store, &u.ledger);
-        u.check(chained);
+        if u.rotten != Some(host) {
+            let chained = boot::look_at_log(&found.store, &u.ledger);
+            u.check(chained);
+        }
         server.process = Some(Process::start(host, server.life, server.clock, server.sync_max, found, u));
     }
 
@@ -408,7 +431,12 @@ impl World {
         self.look_next = self.universe.now + self.universe.random.between(SECOND / 2, 4 * SECOND);
         let voters = self.universe.plan.voters;
         let mut holders = 0;
-        for server in self.servers.iter().take(voters) {
+        for (host, server) in self.servers.iter().take(voters).enumerate() {
+            if self.universe.rotten == Some(host) {
+                // It acknowledged what it may have lost since; no other has.
+                holders += 1;
+                continue;
+            }
             let disk = server.disk.fork();
             disk.crash(self.universe.random.next());
             let held = boot::boot(&disk, &self.universe.plan)

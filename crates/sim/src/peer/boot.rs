@@ -19,6 +19,8 @@ use crate::plan::Plan;
 
 /// Where every server keeps its data.
 const DATA_DIR: &str = "/data";
+/// Where its logs and snapshots lie.
+pub(crate) const HISTORY_DIR: &str = "/data/version-2";
 
 /// What a start finds.
 #[derive(Debug)]
@@ -52,6 +54,13 @@ pub(crate) fn boot(disk: &SimulatedDisk, plan: &Plan) -> Result<Found, String> {
         has_history,
     };
     Ok(Found { store, state, start, had_torn_tail, was_healed: found.is_healed })
+}
+
+/// A member whose history is damaged sets it aside and begins without one, as the shell does.
+pub(crate) fn give_up(disk: &SimulatedDisk, plan: &Plan) -> Result<Found, String> {
+    let store = Store::open(disk.clone(), store_settings(plan)).map_err(told)?;
+    store.set_aside().map_err(told)?;
+    boot(disk, plan)
 }
 
 /// Brings the state back from what lies on disk; afterwards all of it is durable.

@@ -39,7 +39,7 @@ impl Process {
     }
 
     fn look_at_promise(&self, u: &mut Universe, epoch: i32) {
-        if !u.random.chance(LOOKED_AT) {
+        if !u.random.chance(LOOKED_AT) || u.rotten == Some(self.host) {
             return;
         }
         u.marks.reach("promise looked at");

@@ -24,6 +24,10 @@ pub(crate) struct Link {
     wire: Option<WireId>,
     received: Vec<u8>,
     incoming: Option<Incoming>,
+    /// The first packet that went to the leader.
+    introduction: Vec<u8>,
+    /// A connection beside this one.
+    second: Option<WireId>,
 }
 
 /// A snapshot on its way.
@@ -40,8 +44,16 @@ impl Process {
     pub(super) fn dial(&mut self, u: &mut Universe, attempt: Attempt, leader: ServerId, within_ms: u64) {
         let until = u.now + within_ms * MS;
         let Some(host) = u.plan.host_of(leader) else { return };
-        self.upstream =
-            Some(Link { attempt, leader: host, until, wire: None, received: Vec::new(), incoming: None });
+        self.upstream = Some(Link {
+            attempt,
+            leader: host,
+            until,
+            wire: None,
+            received: Vec::new(),
+            incoming: None,
+            introduction: Vec::new(),
+            second: None,
+        });
         self.dial_on(u, attempt);
     }
 
@@ -54,8 +66,20 @@ impl Process {
         }
     }
 
+    /// Dials the leader once more and introduces itself again, as after a connection that only one end has lost.
+    pub(crate) fn dial_twice(&mut self, u: &mut Universe) {
+        let Some(link) = &mut self.upstream else { return };
+        if !link.introduction.is_empty() {
+            u.marks.reach("learner dialled twice");
+            link.second = Some(u.dial(Line::Quorum, self.host, link.leader));
+        }
+    }
+
     /// Our dial was accepted.
     pub(crate) fn upstream_opened(&mut self, u: &mut Universe, wire: WireId) {
+        if let Some(link) = self.upstream.as_mut().filter(|link| link.second == Some(wire)) {
+            return u.send(wire, End::Dialer, link.introduction.clone());
+        }
         let Some(link) = self.link_of(wire) else { return u.close(wire, End::Dialer) };
         let attempt = link.attempt;
         self.push_event(u, Event::Upstream { attempt, what: Upstream::Connected });
@@ -139,7 +163,10 @@ impl Process {
         {
             return self.push_event(u, Event::Upstream { attempt, what: Upstream::Packet(Packet::Sync) });
         }
-        let Some(link) = self.upstream.as_ref().filter(|link| link.attempt == attempt) else { return };
+        let Some(link) = self.upstream.as_mut().filter(|link| link.attempt == attempt) else { return };
+        if link.introduction.is_empty() {
+            link.introduction = packet.to_vec();
+        }
         u.trace.say(u.now, || format!("{}: to leader: {}", self.host + 1, brief(packet)));
         if let Some(wire) = link.wire {
             u.send(wire, End::Dialer, packet.to_vec());
