@@ -1,7 +1,36 @@
 //! What must hold, by the names of the reliability notes: Z1-Z10, C1-C7, W1-W6, E1-E4.
 //!
-//! * [`Ledger`] looks at every step: histories, leaders, epochs, sessions.
-//! * [`History`] keeps what clients asked and heard; [`replay`] holds it against the committed transactions, one by one.
+//! [`Ledger`] looks at every step: histories, leaders, epochs, sessions. [`History`] keeps what clients asked and heard; [`replay`]
+//! holds it against the committed transactions, one by one, when the run is over.
+//!
+//! | | holds | where it is looked at |
+//! |---|---|---|
+//! | Z1 | what was acknowledged is durable at a quorum, and never lost | `World::look_at_durability`; `Ledger::leads`; `replay::acknowledged` |
+//! | Z2 | histories are prefixes of one another; equal zxid, equal tree | `Ledger::committed`, `Ledger::applied` at each apply, start and snapshot |
+//! | Z3 | one order of transactions in all logs | `Ledger::appended`: one record stands behind one |
+//! | Z4 | one leader for an epoch | `Ledger::leads` |
+//! | Z5 | only what was proposed is delivered, once | `Ledger::appended`, `Ledger::applied`; `replay::check`: one zxid for a request |
+//! | Z6 | acceptedEpoch and currentEpoch never go back on disk | `Ledger::epochs_are` at each write and start; `Process::look_at_promise` |
+//! | Z7 | who joins an epoch has all that its leader began with, durably | `Ledger::promised`, by `Process::look_at_promise`; `Ledger::leads` |
+//! | Z8 | memory is what the log leads to | `Ledger::applied` at each start and change of role; `Process::install`; an ending that is `Wrong` |
+//! | Z9 | no hole in a log | `Ledger::appended`; on disk `boot::look_at_log` at each start |
+//! | Z10 | healed, all come to rest | `World::look_at_rest`: one leader, equal trees, all clients served, no container left |
+//! | C1 | zxids respect real time; sync reaches what was answered before | `replay::in_real_time` |
+//! | C2 | a session's requests and replies keep their order | `Client::answered`; `replay::check` |
+//! | C3, C4 | what a session sees never goes back, on whatever server | `Client::see` |
+//! | C5 | a multi happens whole or not at all | `model::expect_multi`; digests in `Ledger::applied` |
+//! | C6 | sequential names | `model::created_name` |
+//! | C7 | every answer is the one that the tree leads to; the server deletes only what it may | `model::expect`, `model::expires`, `reads::read`, `replay::answered_as` |
+//! | W1 | an event comes before what shows the change | `watches`: `Watcher::sees` |
+//! | W2 | events come in the order of zxids | `watches`: `Watcher::told` |
+//! | W3 | once, and only to who watches; removal removes what was there | `watches`: `Watcher::told`, `Watcher::replied`; `Client::event` |
+//! | W4 | nothing is missed; setWatches tells what the rule says | `Watcher::sees`, `Watcher::compare_catch_up`; `standing` |
+//! | W5 | who may not read is not told | `Watcher::told`, against the permissions of the moment in `replay` |
+//! | W6 | a recursive watch hears of all below, and never of children | `standing`; `Watcher::told` |
+//! | E1 | no ephemeral without its session | `replay`: `Replay::sessions`; `World::look_at_sessions` |
+//! | E2 | a session's end takes its ephemerals, all, once | `Process::applied`, `Replay::sessions` |
+//! | E3 | no session ends early, none outlives its client | `Process::expired`; `World::look_at_sessions` |
+//! | E4 | no session comes back | `Ledger::opened`; `Client::greeted` |
 
 mod changes;
 mod history;
