@@ -1,7 +1,5 @@
 //! The membership that comes with a message.
 
-use alloc::string::{String, ToString};
-
 use ensemble::Verifier;
 
 /// Most lines of a membership that comes from outside: each member has one, group and weight lines beside it. Server ids
@@ -36,21 +34,10 @@ pub(crate) fn read(text: &str, ours: &Verifier, multi_address: bool) -> Gossip {
     }
     match Verifier::from_pairs(pairs(text), multi_address) {
         Ok(theirs) if theirs.voters().next().is_some() => {
-            Gossip::Newer { version, has_same_members: has_same_members(ours, &theirs) }
+            Gossip::Newer { version, has_same_members: ours.has_same_members(&theirs) }
         }
         Ok(_) | Err(_) => Gossip::Unreadable,
     }
-}
-
-/// Whether two memberships differ in nothing but their versions.
-// zk: QuorumMaj.equals, QuorumHierarchical.equals
-// diverges(election-config-same-members): our client address from a static file is no part of it, nor is a resolved address
-pub(crate) fn has_same_members(one: &Verifier, other: &Verifier) -> bool {
-    let of = |verifier: &Verifier| -> String {
-        let text = verifier.to_string();
-        text.rsplit_once("version=").map(|(members, _)| members.to_string()).unwrap_or_default()
-    };
-    of(one) == of(other)
 }
 
 /// The last line with a version, as later lines win; 0 without one.

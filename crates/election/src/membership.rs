@@ -6,7 +6,6 @@ use alloc::sync::Arc;
 use ensemble::{LearnerType, ServerId, Verifier};
 use jute::Zxid;
 
-use crate::config::has_same_members;
 use crate::vote::{Candidate, Vote};
 
 /// The memberships that count, and our place in them.
@@ -46,7 +45,7 @@ impl Membership {
         if self.last_seen.version < verifier.version {
             self.last_seen = Arc::clone(&verifier);
         }
-        let has_same_members = has_same_members(&self.current, &verifier);
+        let has_same_members = self.current.has_same_members(&verifier);
         self.current = verifier;
         if has_same_members {
             return Change::Version;

@@ -7,7 +7,16 @@ const BUCKETS_MIN: usize = 16;
 
 /// Sorts `items` into the order a `HashMap<Long, _>` holds them in, given that they were inserted in the order of the slice.
 pub(crate) fn sort_by_key<T>(items: &mut [T], key: impl Fn(&T) -> i64) {
-    let mut buckets = BUCKETS_MIN;
+    sort_with(items, BUCKETS_MIN, key);
+}
+
+/// The same for a map that began as a copy of one with `copied` entries: its first table is as small as it can be.
+// zk: HashMap.putMapEntries
+pub(crate) fn sort_copied_by_key<T>(items: &mut [T], copied: usize, key: impl Fn(&T) -> i64) {
+    sort_with(items, (copied * 4 / 3 + 1).next_power_of_two(), key);
+}
+
+fn sort_with<T>(items: &mut [T], mut buckets: usize, key: impl Fn(&T) -> i64) {
     while items.len() * 4 > buckets * 3 {
         buckets *= 2;
     }

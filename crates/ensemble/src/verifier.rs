@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use crate::java_order::sort_by_key;
+use crate::java_order::{sort_by_key, sort_copied_by_key};
 use crate::member::{Member, MemberError, ServerId};
 
 /// Members and quorum rule of one configuration version.
@@ -43,6 +43,8 @@ pub enum ConfigError {
     TwoGroups(ServerId),
     /// Groups are in use and a voting server stands in none.
     NoGroup(ServerId),
+    /// A key that is no part of a membership.
+    Unknown(String),
 }
 
 impl fmt::Display for ConfigError {
@@ -53,6 +55,7 @@ impl fmt::Display for ConfigError {
             Self::Twice(id) => write!(f, "server.{id} is given twice"),
             Self::TwoGroups(id) => write!(f, "server {id} is in more than one group"),
             Self::NoGroup(id) => write!(f, "server {id} is in no group"),
+            Self::Unknown(key) => write!(f, "`{key}` is no part of a membership"),
         }
     }
 }
@@ -100,6 +103,50 @@ impl Verifier {
             groups.complete(&members)?;
         }
         Ok(Self { members, groups, version })
+    }
+
+    /// A membership without groups, of members in the order of a Java map that began as a copy of one with `copied` entries.
+    pub(crate) fn of_map(mut members: Vec<Member>, copied: usize) -> Self {
+        sort_copied_by_key(&mut members, copied, |member| member.id.0);
+        Self { members, groups: None, version: 0 }
+    }
+
+    /// The same members with another version.
+    #[must_use]
+    pub fn with_version(&self, version: i64) -> Self {
+        Self { version, ..self.clone() }
+    }
+
+    /// Whether the two differ in nothing but their versions.
+    // zk: QuorumMaj.equals, QuorumHierarchical.equals
+    // diverges(election-config-same-members): our client address from a static file is no part of it, nor is a resolved address
+    #[must_use]
+    pub fn has_same_members(&self, other: &Self) -> bool {
+        let sorted = |verifier: &Self| {
+            let mut lines: Vec<(i64, String)> =
+                verifier.members.iter().map(|member| (member.id.0, member.to_string())).collect();
+            lines.sort();
+            lines
+        };
+        self.groups == other.groups && sorted(self) == sorted(other)
+    }
+
+    /// Whether groups and weights decide.
+    #[must_use]
+    pub fn is_hierarchical(&self) -> bool {
+        self.groups.is_some()
+    }
+
+    /// One member.
+    #[must_use]
+    pub fn member(&self, id: ServerId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == id)
+    }
+
+    /// Whether a server votes.
+    #[must_use]
+    pub fn is_voter(&self, id: ServerId) -> bool {
+        self.member(id).is_some_and(Member::votes)
     }
 
     /// All members, in the order in which they are printed.
