@@ -35,6 +35,10 @@ pub struct PipelineSettings {
     pub digest_enabled: bool,
     /// `reconfigEnabled`.
     pub reconfig_enabled: bool,
+    /// `standaloneEnabled`: a membership has two voters at least.
+    pub standalone_enabled: bool,
+    /// `multiAddress.enabled`: a member may have several addresses.
+    pub multi_address: bool,
     /// `jute.maxbuffer`: greatest frame from a client.
     pub jute_max_buffer: usize,
     /// `zookeeper.jute.maxbuffer.extrasize`: slack for fields and for records of the log.
@@ -191,6 +195,8 @@ impl Default for PipelineSettings {
             close_session_txn: true,
             digest_enabled: true,
             reconfig_enabled: false,
+            standalone_enabled: true,
+            multi_address: false,
             jute_max_buffer: JUTE_MAX_BUFFER_DEFAULT,
             jute_extra: JUTE_MAX_BUFFER_DEFAULT,
             auth: AuthSettings::default(),

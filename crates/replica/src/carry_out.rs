@@ -154,12 +154,36 @@ impl<O: Outboxes> Carrier<'_, O> {
                     if matches!(result, OpResult::Error { .. }) { OP_NONE } else { last_op_name(origin.op) };
                 self.answered(origin, zxid, op);
                 let header = proto::ReplyHeader { xid: origin.xid, zxid, err };
+                let config = self.config_for(origin, result);
                 self.to(origin.connection, |outbox| {
-                    outbox.reply(header, |out| reply::encode_body(result, out));
+                    outbox.reply(header, |out| match &config {
+                        Some(reply) => reply.encode(out),
+                        None => reply::encode_body(result, out),
+                    });
                     outbox.complete_one();
                 });
                 self.close_after(origin, err);
             }
+        }
+    }
+
+    /// Who changes the membership gets the new one.
+    // zk: FinalRequestProcessor.processRequest, reconfig
+    fn config_for(&self, origin: &Origin, result: &OpResult) -> Option<proto::GetDataResponse> {
+        match result {
+            OpResult::DataSet { stat, .. } if origin.op == OpCode::Reconfig => {
+                let data = self.state.node(tree::path::CONFIG).and_then(|node| node.data().cloned());
+                Some(proto::GetDataResponse { data, stat: *stat })
+            }
+            OpResult::DataSet { .. }
+            | OpResult::Error { .. }
+            | OpResult::Multi(_)
+            | OpResult::SessionCreated { .. }
+            | OpResult::SessionClosed(_)
+            | OpResult::Created { .. }
+            | OpResult::Deleted { .. }
+            | OpResult::AclSet { .. }
+            | OpResult::Checked { .. } => None,
         }
     }
 

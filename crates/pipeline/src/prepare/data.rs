@@ -66,13 +66,4 @@ impl Prepare<'_> {
         let version = next_version(node.stat.version, version)?;
         Ok(Txn::Check(CheckVersionTxn { path, version }))
     }
-
-    // zk: PrepRequestProcessor.pRequest2Txn, reconfig: only a leader can do it
-    pub(super) fn reconfig(&mut self, asker: &Asker<'_>) -> Result<Txn, ErrorCode> {
-        if !self.settings.reconfig_enabled {
-            return Err(ErrorCode::ReconfigDisabled);
-        }
-        self.check_session(asker)?;
-        Err(ErrorCode::Unimplemented)
-    }
 }

@@ -12,6 +12,7 @@ mod data;
 mod delete;
 mod multi;
 mod quota;
+mod reconfig;
 mod session;
 
 use alloc::sync::Arc;
@@ -29,6 +30,7 @@ use crate::sessions::{Owner, SessionTracker};
 use crate::settings::PipelineSettings;
 
 pub use quota::QuotaWarning;
+pub use reconfig::Ensemble;
 
 /// All that preparing reads and writes.
 pub struct Prepare<'a> {
@@ -42,6 +44,8 @@ pub struct Prepare<'a> {
     pub sessions: &'a mut SessionTracker,
     /// Quotas that a request went over; the log says so, softly or with an error to the client.
     pub warnings: &'a mut Vec<QuotaWarning>,
+    /// The ensemble, at its leader.
+    pub ensemble: Option<&'a dyn Ensemble>,
 }
 
 /// Who asks.
@@ -92,7 +96,7 @@ impl Prepare<'_> {
             Request::DeleteContainer(_) => self.refuse_delete_container(asker),
             Request::SetData(request) => self.set_data(asker, stamp, request),
             Request::SetAcl(request) => self.set_acl(asker, stamp, request),
-            Request::Reconfig(_) => self.reconfig(asker),
+            Request::Reconfig(request) => self.reconfig(asker, stamp, &request),
             Request::CloseSession => Ok(self.close_session(asker.session, stamp)),
             Request::CreateSession(request) => {
                 self.create_session(asker.session, request.time_out, asker.owner)

@@ -30,6 +30,7 @@ fn prepare_with(settings: &PipelineSettings, session: SessionId, request: Reques
         changes: &mut ChangesInFlight::default(),
         sessions: &mut sessions,
         warnings: &mut vec![],
+        ensemble: None,
     };
     let asker = Asker { session, xid: 5, owner: Owner::Here, identities: &[] };
     prepare.request(&asker, Stamp { zxid: Zxid(9), wall_ms: 77 }, request)

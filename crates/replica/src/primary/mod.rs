@@ -17,7 +17,7 @@ use jute::{ErrorCode, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::changes::ChangesInFlight;
 use pipeline::event::{ClientRequest, ConnectionId};
 use pipeline::outbox::CloseReason;
-use pipeline::prepare::{Asker, Prepare, Prepared, QuotaWarning, Stamp};
+use pipeline::prepare::{Asker, Ensemble, Prepare, Prepared, QuotaWarning, Stamp};
 use pipeline::request::Request;
 use pipeline::sessions::{Owner, SessionIds, SessionTracker};
 use pipeline::settings::PipelineSettings;
@@ -34,6 +34,10 @@ pub(crate) trait Order {
     fn next_zxid(&mut self) -> Option<Zxid>;
     /// The transaction with that zxid, which the caller appends to the own log.
     fn enter(&mut self, now: Millis, record: &Arc<TxnRecord>);
+    /// The ensemble that the transactions are for, if any.
+    fn ensemble(&self) -> Option<&dyn Ensemble> {
+        None
+    }
 }
 
 /// What one event is handled with.
@@ -255,6 +259,7 @@ impl Primary {
             changes: &mut self.changes,
             sessions: &mut self.sessions,
             warnings: &mut warnings,
+            ensemble: turn.order.ensemble(),
         };
         let record = Arc::new(run(&mut prepare, stamp).record);
         assert!(record.header.zxid == zxid, "invariant: one zxid, one transaction");

@@ -7,7 +7,7 @@ use super::values::Values;
 use super::{
     BlueSettings, ClientSettings, Compression, ContainerSettings, DataSettings, DigestMismatch,
     LoggingSettings, Raw, RequestSettings, SessionSettings, Settings, SettingsError, ThrottleSettings,
-    WordList, quorum, report, security,
+    WordList, member, quorum, report, security,
 };
 
 /// The reference's `jute.maxbuffer`.
@@ -285,6 +285,8 @@ fn requests(values: &Values<'_>) -> Result<RequestSettings, SettingsError> {
         enforce_quota: values.boolean("zookeeper.enforceQuota", false),
         close_session_txn: values.boolean("zookeeper.closeSessionTxn.enabled", true),
         reconfig_enabled: values.key_boolean("reconfigEnabled", false)?,
+        standalone_enabled: values.key_boolean("standaloneEnabled", true)?,
+        multi_address: member::multi_address(values)?,
         watch_manager_optimized,
         multi_ops_max: values.count("zookeeper.multi.maxOps", 0),
     })

@@ -310,6 +310,10 @@ pub struct RequestSettings {
     pub close_session_txn: bool,
     /// `reconfig` is allowed.
     pub reconfig_enabled: bool,
+    /// A membership has two voters at least.
+    pub standalone_enabled: bool,
+    /// A member may have several addresses.
+    pub multi_address: bool,
     /// `WatchManagerOptimized`: no persistent watches.
     pub watch_manager_optimized: bool,
     /// Operations of one multi; 0 is the default of the pipeline.

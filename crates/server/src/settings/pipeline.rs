@@ -30,6 +30,8 @@ impl Settings {
             close_session_txn: self.requests.close_session_txn,
             digest_enabled: self.data.digest_enabled,
             reconfig_enabled: self.requests.reconfig_enabled,
+            standalone_enabled: self.requests.standalone_enabled,
+            multi_address: self.requests.multi_address,
             jute_max_buffer: bytes(self.client.frame_max),
             jute_extra: bytes(self.client.frame_extra),
             auth: self.pipeline_auth(),
