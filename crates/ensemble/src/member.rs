@@ -158,6 +158,15 @@ impl Member {
         Ok(Self { id, addresses, client, learner_type, client_is_static: false })
     }
 
+    /// Where the quorum protocol reaches it, in the order of hosts.
+    #[must_use]
+    pub fn quorum_addresses(&self) -> Vec<HostPort> {
+        let address = |one: &PeerAddress| HostPort { host: one.host.clone(), port: one.quorum_port };
+        let mut addresses: Vec<HostPort> = self.addresses.iter().map(address).collect();
+        addresses.sort();
+        addresses
+    }
+
     /// Whether it counts in quorums.
     #[must_use]
     pub fn votes(&self) -> bool {

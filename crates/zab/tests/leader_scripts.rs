@@ -7,13 +7,15 @@
 //! | command | |
 //! |---|---|
 //! | `leader voters=1,2,3 [observers=4] [last=4.3] [processed=5.0] [accepted=4] [current=4] [recent=4.1,4.2,4.3] [keeps=9]` … | begins |
-//! | … `[group.1=1:2] [weight.1=3] [version=1f] [forced] [log]` | with this membership, and with these settings |
+//! | … `[group.1=1:2] [weight.1=3] [version=1f] [forced] [log] [reconfig] [seen=1,2@5]` | with this membership, and with these settings |
 //! | `elected 2 3` | a new leader comes as far as serving with these followers; not shown |
 //! | `2 connects`, `2 lost`, `2 > ACK 5.1`, `2 > FOLLOWERINFO 4 [server=9] [protocol=1] [config=1f]` … | a learner does something |
 //! | `2 follows 4.3`, `4 observes 4.3` | it connects, introduces itself, accepts the epoch; its history ends there |
 //! | `probed 2 floor=4.1 above=4.2 last=4.3 [over]`, `probed 2 WHY` | the own disk answers a probe |
 //! | `accepted`, `current`, `durable 5.1` | the own disk answers |
 //! | `propose`, `propose 3` | the pipeline has transactions |
+//! | `reconfig 1,2,4o` | the pipeline has a transaction that makes these the members; `1:moved` is at another address |
+//! | `synced 1,2,4` | whether a quorum of these follows |
 //! | `skip-to 4294967290` | the counter of the epoch is that far |
 //! | `wait 100`, `deadline` | time passes: so much, or until the deadline |
 //! | `learners`, `recent` | what it reports, what the next role gets |
@@ -120,6 +122,10 @@ impl Script {
                 let count = words.first().map_or(1, |count| count.parse().expect("a count"));
                 return self.propose(count, out);
             }
+            ("reconfig", words) => self.reconfig(words[0], out),
+            ("synced", words) => {
+                return vec![format!("{}", self.leader().has_synced_quorum(&membership(words[0])))];
+            }
             ("probed", words) => {
                 let probe = probe(words).ok_or_else(|| words[1..].join(" "));
                 self.leader().on_log_probed(now_ms, link(words[0]), probe, out);
@@ -188,6 +194,16 @@ impl Script {
         Vec::new()
     }
 
+    fn reconfig(&mut self, members: &str, out: &mut Vec<LeaderAction>) {
+        let zxid = self.leader().next_zxid(out).expect("a zxid");
+        let verifier = membership(members).with_version(zxid.0);
+        let data = Some(Bytes::from(verifier.to_string()));
+        let txn = Txn::Reconfig(SetDataTxn { path: "/zookeeper/config".to_string(), data, version: -1 });
+        let record = TxnRecord { txn, ..TxnRecord::clone(&record(zxid)) };
+        let now_ms = self.now_ms;
+        self.leader().propose(now_ms, Arc::new(record), out);
+    }
+
     fn learners(&self) -> Vec<String> {
         let learners = self.leader.as_ref().map(Leader::learners).unwrap_or_default();
         let show = |report: &zab::LearnerReport| {
@@ -217,6 +233,7 @@ fn leader(words: &[&str], now_ms: u64, out: &mut Vec<LeaderAction>) -> Leader {
         sync_limit: 5,
         forces_snapshot: words.contains(&"forced"),
         sends_log: words.contains(&"log"),
+        reconfig_enabled: words.contains(&"reconfig"),
     };
     let mut pairs: Vec<(String, String)> = Vec::new();
     pairs.extend(list("voters").map(|id| (format!("server.{id}"), format!("h{id}:2:3"))));
@@ -234,6 +251,7 @@ fn leader(words: &[&str], now_ms: u64, out: &mut Vec<LeaderAction>) -> Leader {
         last,
         last_processed: word("processed").map_or(last, parse),
         recent,
+        last_seen: word("seen").map(|seen| Arc::new(membership(seen))),
     };
     Leader::new(settings, Arc::new(verifier), start, now_ms, out)
 }
@@ -273,6 +291,26 @@ fn record(zxid: Zxid) -> Arc<TxnRecord> {
     let op_code = txn.op_code().code();
     let header = TxnHeader { client_id: SessionId(7), cxid: 1, zxid, time: 0, op_code };
     Arc::new(TxnRecord { header, txn, digest: None })
+}
+
+/// `1,2,3o` or `1:moved,2`, and a version behind `@`.
+fn membership(text: &str) -> Verifier {
+    let (members, version) = text.split_once('@').unwrap_or((text, "0"));
+    let line = |member: &str| {
+        let (id, role) = member.strip_suffix('o').map_or((member, "participant"), |id| (id, "observer"));
+        let (id, host) = id.split_once(':').map_or((id, format!("h{id}")), |(id, host)| (id, host.to_string()));
+        format!("server.{id}={host}:2:3:{role}\n")
+    };
+    let lines: String = members.split(',').map(line).collect();
+    Verifier::from_text(&format!("{lines}version={version}"), false).expect("a membership")
+}
+
+fn show_membership(verifier: &Verifier) -> String {
+    let member = |member: &ensemble::Member| {
+        format!("{}{}", member.id, if member.votes() { "" } else { "o" })
+    };
+    let members: Vec<String> = verifier.members().iter().map(member).collect();
+    format!("{}@{}", members.join(","), zxid(Zxid(verifier.version)))
 }
 
 fn probe(words: &[&str]) -> Option<LogProbe> {
@@ -340,6 +378,10 @@ fn show(action: &LeaderAction) -> String {
         LeaderAction::ProbeLog { link, peer } => format!("probe {} {}", name(*link), zxid(*peer)),
         LeaderAction::Established { first } => format!("established {}", zxid(*first)),
         LeaderAction::Committed { zxid: at } => format!("committed {}", zxid(*at)),
+        LeaderAction::See(verifier) => format!("see {}", show_membership(verifier)),
+        LeaderAction::Activate { verifier, leader, zxid: at } => {
+            format!("activate {} by {}, {leader} leads", show_membership(verifier), zxid(*at))
+        }
         LeaderAction::Forwarded { link, request } => {
             format!("forwarded {} session={} cxid={}", name(*link), request.session, request.cxid)
         }
@@ -371,8 +413,12 @@ fn show_packet(packet: &Packet) -> String {
         | Packet::LeaderInfo { zxid: at, .. } => format!("{name} {}", zxid(*at)),
         Packet::NewLeader { zxid: at, config } => {
             let config = config.as_deref().unwrap_or_default().replace('\n', " ");
-            let config = if config.contains("group") { format!(" {config}") } else { String::new() };
+            let config = if config.contains("group") || !config.ends_with("version=0") { format!(" {config}") } else { String::new() };
             format!("{name} {}{config}", zxid(*at))
+        }
+        Packet::CommitAndActivate { zxid: at, leader } => format!("{name} {} {leader} leads", zxid(*at)),
+        Packet::InformAndActivate { leader, record } => {
+            format!("{name} {} {leader} leads", zxid(record.header.zxid))
         }
         Packet::UpToDate => name.to_string(),
         other => format!("{other:?}"),

@@ -5,9 +5,9 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `follower last=4.3 accepted=4 current=4 [elected=5] [held=1000]`, `observer …` | begins |
+//! | `follower last=4.3 accepted=4 current=4 [elected=5] [held=1000] [reconfig]`, `observer …` | begins |
 //! | `connected`, `receiving`, `received`, `lost WHY` | happens on the way to the leader |
-//! | `< PROPOSAL 5.1 [error]`, `< COMMIT 5.1`, `< NEWLEADER 5 [config]` … | the leader sends a packet |
+//! | `< PROPOSAL 5.1 [error]`, `< PROPOSAL 5.1 reconfig 1,2`, `< COMMIT 5.1`, `< NEWLEADER 5 [config]` … | the leader sends a packet |
 //! | `accepted`, `current`, `durable 5.1`, `truncated 4.2`, `truncated WHY`, `installed` | the own disk answers |
 //! | `wait 100`, `deadline` | time passes: so much, or until the deadline |
 //! | `pending` | what the next role has to apply |
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ensemble::ServerId;
+use ensemble::{ServerId, Verifier};
 use jute::txn::{ErrorTxn, SetDataTxn, TxnHeader};
 use jute::{SessionId, Txn, TxnRecord, Zxid};
 use rookeeper_zab::learner::{LearnerNote, LearnerStart, LearnerState, Upstream};
@@ -135,6 +135,8 @@ fn learner(is_observer: bool, words: &str, now_ms: u64, out: &mut Vec<LearnerAct
         tick_ms: 1000,
         init_limit: 10,
         sync_limit: 5,
+        reconfig_enabled: words.split(' ').any(|word| word == "reconfig"),
+        multi_address: false,
     };
     let start = LearnerStart {
         accepted_epoch: epoch("accepted").unwrap_or(4),
@@ -159,7 +161,11 @@ fn zxid(zxid: Zxid) -> String {
 
 fn record(words: &[&str]) -> Arc<TxnRecord> {
     let is_error = words.last() == Some(&"error");
-    let txn = if is_error {
+    let txn = if let [_, "reconfig", members] = words {
+        let lines: String = members.split(',').map(|id| format!("server.{id}=h{id}:2:3\n")).collect();
+        let data = Some(Bytes::from(format!("{lines}version=9")));
+        Txn::Reconfig(SetDataTxn { path: "/zookeeper/config".to_string(), data, version: -1 })
+    } else if is_error {
         Txn::Error(ErrorTxn { err: -5 })
     } else {
         Txn::SetData(SetDataTxn { path: "/a".to_string(), data: Some(Bytes::from_static(b"1")), version: 1 })
@@ -186,7 +192,7 @@ fn packet(text: &str) -> Packet {
         "INFORM" => Packet::Inform(record(words)),
         "INFORMANDACTIVATE" => Packet::InformAndActivate { leader: 3, record: record(words) },
         "NEWLEADER" => {
-            Packet::NewLeader { zxid: first(), config: words.get(1).map(|text| (*text).to_string()) }
+            Packet::NewLeader { zxid: first(), config: words.get(1).map(|text| text.replace(';', "\n")) }
         }
         "UPTODATE" => Packet::UpToDate,
         "PING" => Packet::Ping { zxid: first(), heard: None },
@@ -209,15 +215,24 @@ fn show(action: &LearnerAction) -> String {
         LearnerAction::Append(record) => format!("append {}", zxid(record.header.zxid)),
         LearnerAction::Apply(record) => format!("apply {}", zxid(record.header.zxid)),
         LearnerAction::ApplyFuzzy(record) => format!("apply fuzzy {}", zxid(record.header.zxid)),
-        LearnerAction::Serve { epoch, config } => format!("serve epoch={epoch} config={config:?}"),
+        LearnerAction::Serve { epoch } => format!("serve epoch={epoch}"),
         LearnerAction::AnswerPing { zxid: at } => format!("answer ping {}", zxid(*at)),
         LearnerAction::Revalidated { session, is_valid } => format!("revalidated {session} {is_valid}"),
         LearnerAction::Synced => "synced".to_string(),
-        LearnerAction::Activate { zxid: at, leader } => format!("activate {} leader={leader}", zxid(*at)),
+        LearnerAction::See(verifier) => format!("see {}", show_membership(verifier)),
+        LearnerAction::Activate { verifier, appointed } => {
+            let leader = appointed.map_or(String::new(), |(leader, by)| format!(", {leader} leads by {}", zxid(by)));
+            format!("activate {}{leader}", show_membership(verifier))
+        }
         LearnerAction::GiveUpHistory { why } => format!("give up the history: {why}"),
         LearnerAction::Leave { why } => format!("leave: {why}"),
         LearnerAction::Note(note) => format!("note: {}", show_note(note)),
     }
+}
+
+fn show_membership(verifier: &Verifier) -> String {
+    let ids: Vec<String> = verifier.members().iter().map(|member| member.id.to_string()).collect();
+    format!("{}@{:x}", ids.join(","), verifier.version)
 }
 
 fn show_note(note: &LearnerNote) -> String {
@@ -226,6 +241,7 @@ fn show_note(note: &LearnerNote) -> String {
         LearnerNote::Synchronised { epoch } => format!("synchronised in epoch {epoch}"),
         LearnerNote::Repeated(at) => format!("repeat of {}", zxid(*at)),
         LearnerNote::Jumped { before, came } => format!("{} behind {}", zxid(*came), zxid(*before)),
+        LearnerNote::BadMembership => "membership unreadable".to_string(),
         LearnerNote::Ignored(what) => format!("ignored: {what}"),
         LearnerNote::UnknownPacket(packet_type) => format!("ignored: packet of type {packet_type}"),
     }

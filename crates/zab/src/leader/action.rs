@@ -1,8 +1,9 @@
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use ensemble::ServerId;
+use ensemble::{ServerId, Verifier};
 use jute::{SessionId, Zxid};
 
 use crate::{LinkId, Outgoing, Request};
@@ -39,6 +40,17 @@ pub enum LeaderAction {
     Established {
         /// The first zxid of the epoch, which no transaction has.
         first: Zxid,
+    },
+    /// This membership is proposed: from now on its quorum is needed too. Make it durable before what follows.
+    See(Arc<Verifier>),
+    /// This membership, the last that was proposed, is in force.
+    Activate {
+        /// The membership.
+        verifier: Arc<Verifier>,
+        /// Who leads from now on: this server, or one that it makes way for.
+        leader: ServerId,
+        /// The transaction that made it, or the first zxid of the epoch.
+        zxid: Zxid,
     },
     /// This transaction, which follows the last one told, is committed; COMMIT and INFORM of it are sent, of later ones not yet.
     Committed {

@@ -3,8 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use jute::{TxnRecord, Zxid};
+use ensemble::ServerId;
+use jute::{Txn, TxnRecord, Zxid};
 
+use super::link::Link;
 use super::{Leader, LeaderAction, LeaderNote, Refusal, send};
 use crate::{LinkId, Packet};
 
@@ -18,6 +20,7 @@ impl Leader {
         assert!(self.is_established(), "invariant: nothing is proposed before a quorum has the history");
         assert!(zxid.0 == self.last_proposed.0 + 1, "invariant: {zxid} follows {}", self.last_proposed);
         self.last_proposed = zxid;
+        self.see_proposal(&record, out);
         for (id, link) in &mut self.links {
             if link.is_forwarding() && link.is_follower() {
                 send(*id, Packet::Proposal(Arc::clone(&record)), out);
@@ -32,23 +35,26 @@ impl Leader {
     /// Commits what a quorum's logs hold.
     // zk: Leader.tryToCommit
     pub(super) fn commit(&mut self, out: &mut Vec<LeaderAction>) {
-        let Some(reached) = self.acks.reached() else { return };
-        while self.outstanding.front().is_some_and(|record| record.header.zxid <= reached) {
-            let Some(record) = self.outstanding.pop_front() else { break };
-            self.committed = record.header.zxid;
-            self.end = record.header.zxid;
+        // A membership that comes into force changes what is reached.
+        while let Some(record) = self.next_reached() {
+            let zxid = record.header.zxid;
+            self.committed = zxid;
+            self.end = zxid;
+            let leader = matches!(record.txn, Txn::Reconfig(_))
+                .then(|| self.activate(zxid, |link| (link.acked >= zxid).then_some(link.acked), out));
             for (id, link) in self.links.iter().filter(|(_, link)| link.is_forwarding()) {
-                let packet = if link.is_follower() {
-                    Packet::Commit(record.header.zxid)
-                } else {
-                    Packet::Inform(Arc::clone(&record))
-                };
-                send(*id, packet, out);
+                send(*id, commit_for(link, leader, &record), out);
             }
             self.recent.push(record);
             // One by one: what waits behind this transaction stands before the commit of the next in a learner's stream.
             out.push(LeaderAction::Committed { zxid: self.committed });
         }
+    }
+
+    fn next_reached(&mut self) -> Option<Arc<TxnRecord>> {
+        let reached = self.acks.reached().filter(|_| self.commits())?;
+        let is_reached = self.outstanding.front().is_some_and(|record| record.header.zxid <= reached);
+        if is_reached { self.outstanding.pop_front() } else { None }
     }
 
     // zk: LearnerHandler.run, behind UPTODATE
@@ -110,8 +116,19 @@ impl Leader {
         }
         found.acked = zxid;
         found.lag.acked(zxid);
-        if found.voter().is_some_and(|server| self.acks.record(server, zxid)) {
+        if found.follower().is_some_and(|server| self.acks.record(server, zxid)) {
             self.commit(out);
         }
+    }
+}
+
+/// How a learner hears that a transaction is committed; `leader` is who leads from now on, if it changes the membership.
+fn commit_for(link: &Link, leader: Option<ServerId>, record: &Arc<TxnRecord>) -> Packet {
+    let zxid = record.header.zxid;
+    match (link.is_follower(), leader.map(|leader| leader.0)) {
+        (true, None) => Packet::Commit(zxid),
+        (true, Some(leader)) => Packet::CommitAndActivate { zxid, leader },
+        (false, None) => Packet::Inform(Arc::clone(record)),
+        (false, Some(leader)) => Packet::InformAndActivate { leader, record: Arc::clone(record) },
     }
 }

@@ -108,6 +108,7 @@ impl Leader {
         if quorums.are_met(heard) {
             self.phase = Phase::WritingAccepted;
             self.last_proposed = self.first();
+            self.begin_versions(out);
             out.push(LeaderAction::WriteAcceptedEpoch(self.epoch));
         }
     }

@@ -86,6 +86,11 @@ impl Link {
         self.who.is_some_and(|who| who.is_follower)
     }
 
+    /// The server, if it gets proposals. Memberships count it as far as it votes in them.
+    pub(super) fn follower(&self) -> Option<ServerId> {
+        self.who.filter(|who| who.is_follower).map(|who| who.server)
+    }
+
     /// The server that is counted when this link speaks.
     pub(super) fn voter(&self) -> Option<ServerId> {
         self.who.filter(|who| who.votes).map(|who| who.server)

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! * A step that takes longer than `initLimit` ticks ends the leader; in Broadcast a tick without a quorum does.
-//! * **Invariant:** a server is counted once, by its id; only voters of the membership are, and only as followers.
+//! * **Invariant:** a server is counted once, by its id; only voters of a membership are in it, and only as followers.
 //! * **Invariant:** commits come in the order of the zxids, each when a quorum's logs hold it, the own one like any other.
 //! * **Invariant:** an acknowledgement counts while its link stands: a learner that comes again may cut its log first.
 // zk: Leader.lead
@@ -16,6 +16,7 @@ mod broadcast;
 mod discovery;
 mod link;
 mod recent;
+mod reconfig;
 mod settings;
 mod synchronise;
 mod ticks;
@@ -39,7 +40,14 @@ pub use settings::{LeaderSettings, LeaderStart};
 #[derive(Debug)]
 pub struct Leader {
     settings: LeaderSettings,
+    /// The membership in force.
     verifier: Arc<Verifier>,
+    /// The last one that was proposed.
+    // zk: QuorumPeer.lastSeenQuorumVerifier
+    last_seen: Arc<Verifier>,
+    /// Nothing is committed any more once another server is to lead.
+    // zk: Leader.allowedToCommit
+    may_commit: bool,
     /// The epoch and the end of the history that this server was elected with.
     summary: (i32, Zxid),
     phase: Phase,
@@ -108,6 +116,8 @@ impl Leader {
             last_proposed: start.last_processed,
             outstanding: VecDeque::new(),
             acks: Acks::new(Arc::clone(&verifier)),
+            last_seen: start.last_seen.unwrap_or_else(|| Arc::clone(&verifier)),
+            may_commit: true,
             verifier,
             settings,
         };
@@ -321,10 +331,10 @@ impl Leader {
     }
 
     fn votes(&self, server: ServerId) -> bool {
-        self.verifier.voters().any(|member| member.id == server)
+        self.verifier.is_voter(server)
     }
 
-    /// The memberships that must agree.
+    /// The membership that an epoch is agreed on in.
     fn quorums(&self) -> Quorums {
         Quorums::new(Arc::clone(&self.verifier))
     }
@@ -341,8 +351,8 @@ impl Leader {
 
     // diverges(acks-of-lost-links): in the reference they go on counting, also while the learner is cut back below them
     fn forget(&mut self, link: LinkId) {
-        if let Some(voter) = self.links.remove(&link).and_then(|link| link.voter()) {
-            self.acks.forget(voter);
+        if let Some(follower) = self.links.remove(&link).and_then(|link| link.follower()) {
+            self.acks.forget(follower);
         }
     }
 }

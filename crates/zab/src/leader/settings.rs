@@ -1,4 +1,6 @@
-use ensemble::ServerId;
+use alloc::sync::Arc;
+
+use ensemble::{ServerId, Verifier};
 use jute::Zxid;
 
 use super::Recent;
@@ -18,6 +20,8 @@ pub struct LeaderSettings {
     pub forces_snapshot: bool,
     /// Whether the log on disk may be sent in place of a snapshot (`zookeeper.snapshotSizeFactor` >= 0).
     pub sends_log: bool,
+    /// The membership may change (`reconfigEnabled`).
+    pub reconfig_enabled: bool,
 }
 
 /// What a leader begins with.
@@ -33,6 +37,8 @@ pub struct LeaderStart {
     pub last_processed: Zxid,
     /// The last transactions, which need no look at the disk.
     pub recent: Recent,
+    /// A membership that was proposed before and is not known to be in force.
+    pub last_seen: Option<Arc<Verifier>>,
 }
 
 impl LeaderSettings {

@@ -122,7 +122,7 @@ impl Leader {
                 send(link, Packet::Proposal(Arc::clone(record)), out);
             }
         }
-        send(link, Packet::NewLeader { zxid: self.first(), config: Some(self.verifier.to_string()) }, out);
+        send(link, Packet::NewLeader { zxid: self.first(), config: Some(self.last_seen.to_string()) }, out);
     }
 
     // zk: Leader.waitForNewLeaderAck
@@ -158,13 +158,13 @@ impl Leader {
         out.push(LeaderAction::Note(LeaderNote::Synchronised { server: who.server }));
         if self.is_established() {
             self.let_serve(link, out);
-        } else if who.votes {
+        } else if who.is_follower && self.is_counted(who.server) {
             self.count_synced(now_ms, who.server, out);
         }
     }
 
     fn count_synced(&mut self, now_ms: u64, server: ServerId, out: &mut Vec<LeaderAction>) {
-        let quorums = self.quorums();
+        let quorums = self.quorums_of_both();
         let Phase::Synchronisation { synced } = &mut self.phase else { return };
         synced.insert(server);
         if synced.contains(&self.settings.me) && quorums.are_met(synced) {
@@ -178,6 +178,10 @@ impl Leader {
         self.phase = Phase::Broadcast { tick: 0, is_half: false };
         self.deadline_ms = now_ms.saturating_add(self.settings.half_tick_ms());
         self.committed = self.first();
+        if self.settings.reconfig_enabled {
+            // zk: ZOOKEEPER-1324: what was proposed and sent with NEWLEADER is agreed on
+            self.activate(self.first(), |link| link.is_synced().then_some(link.acked), out);
+        }
         out.push(LeaderAction::Established { first: self.first() });
         for link in self.links_in(|stage| stage == Stage::Synced) {
             self.let_serve(link, out);
@@ -187,9 +191,9 @@ impl Leader {
     fn let_serve(&mut self, link: LinkId, out: &mut Vec<LeaderAction>) {
         let Some(found) = self.links.get_mut(&link) else { return };
         found.stage = Stage::Serving;
-        let (voter, acked) = (found.voter(), found.acked);
+        let (follower, acked) = (found.follower(), found.acked);
         send(link, Packet::UpToDate, out);
-        if voter.is_some_and(|server| self.acks.record(server, acked)) {
+        if follower.is_some_and(|server| self.acks.record(server, acked)) {
             self.commit(out);
         }
     }

@@ -1,6 +1,5 @@
 //! What time brings: steps that take too long, pings, and the search for a quorum that is still there.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::link::{Link, Stage};
@@ -52,7 +51,7 @@ impl Leader {
 
     // zk: Leader.lead
     fn on_half_tick(&mut self, now_ms: u64, is_whole: bool, out: &mut Vec<LeaderAction>) {
-        if is_whole && !self.quorums().are_met(&self.heard_of()) {
+        if is_whole && !self.quorums_of_both().are_met(&self.heard_of()) {
             return self.abdicate(Abdication::LostQuorum, out);
         }
         let (tick, sync_ms, zxid) = (self.tick(), self.settings.sync_ms(), self.last_proposed);
@@ -66,13 +65,5 @@ impl Leader {
                 send(id, Packet::Ping { zxid, heard: None }, out);
             }
         }
-    }
-
-    /// The voters that were heard of in the last ticks; the leader hears itself.
-    // zk: LearnerHandler.synced
-    fn heard_of(&self) -> BTreeSet<ensemble::ServerId> {
-        let tick = self.tick();
-        let heard = self.links.values().filter(|link| tick <= link.heard_until_tick);
-        heard.filter_map(Link::voter).chain([self.settings.me]).collect()
     }
 }

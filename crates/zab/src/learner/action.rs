@@ -2,7 +2,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
-use ensemble::ServerId;
+use ensemble::{ServerId, Verifier};
 use jute::{SessionId, TxnRecord, Zxid};
 
 use crate::Packet;
@@ -26,6 +26,10 @@ pub struct LearnerSettings {
     pub init_limit: u32,
     /// Ticks of silence that the leader may have.
     pub sync_limit: u32,
+    /// The membership may change (`reconfigEnabled`).
+    pub reconfig_enabled: bool,
+    /// A member may have several addresses (`multiAddress.enabled`).
+    pub multi_address: bool,
 }
 
 /// Attempts to connect to a leader, before the next election.
@@ -107,8 +111,6 @@ pub enum LearnerAction {
     Serve {
         /// The epoch.
         epoch: i32,
-        /// Text of the leader's membership.
-        config: Option<String>,
     },
     /// The leader asks who was heard of; the answer is PING with `zxid` and the sessions.
     AnswerPing {
@@ -124,12 +126,14 @@ pub enum LearnerAction {
     },
     /// The oldest sync that was asked for is reached.
     Synced,
-    /// A membership is in force from this transaction on.
+    /// This membership is proposed: from now on its quorum is needed too. Make it durable before what follows.
+    See(Arc<Verifier>),
+    /// This membership is in force. Where that changes the role or the leader, the learner is to be left behind.
     Activate {
-        /// The transaction.
-        zxid: Zxid,
-        /// Who should lead.
-        leader: i64,
+        /// The membership.
+        verifier: Arc<Verifier>,
+        /// Who leads from now on, by which transaction; nothing is said of it when the leader had it before.
+        appointed: Option<(ServerId, Zxid)>,
     },
     /// The history here is of no use: give it up, and come back with nothing and without a vote. [`LearnerAction::Leave`] follows.
     GiveUpHistory {
@@ -168,6 +172,8 @@ pub enum Departure {
     UnknownCommit(Zxid),
     /// The log could not be cut to where the leader says.
     NotTruncated(String),
+    /// The membership in this transaction cannot be read.
+    BadMembership(Zxid),
     /// It proposes, or has us wait for, more than can be held in memory.
     TooMuchHeld,
 }
@@ -196,6 +202,8 @@ pub enum LearnerNote {
         /// What came.
         came: Zxid,
     },
+    /// The membership in NEWLEADER cannot be read, and is ignored.
+    BadMembership,
     /// A packet that was ignored.
     Ignored(&'static str),
     /// A packet of an unknown type, which was ignored.
@@ -214,6 +222,7 @@ impl fmt::Display for Departure {
             Self::Gap { before, came } => write!(f, "transaction {came} does not go on from {before}"),
             Self::UnknownCommit(zxid) => write!(f, "commit of {zxid}, which was not proposed"),
             Self::NotTruncated(why) => write!(f, "the log could not be cut: {why}"),
+            Self::BadMembership(zxid) => write!(f, "the membership in transaction {zxid} cannot be read"),
             Self::TooMuchHeld => f.write_str("the leader sends more than can be held in memory"),
         }
     }
@@ -228,6 +237,7 @@ impl fmt::Display for LearnerNote {
             Self::Jumped { before, came } => {
                 write!(f, "transaction {came}, which follows {before}, is not the first of its epoch")
             }
+            Self::BadMembership => f.write_str("the leader's membership cannot be read and is ignored"),
             Self::Ignored(what) => write!(f, "ignored {what}"),
             Self::UnknownPacket(packet_type) => {
                 write!(f, "the leader sent a packet of the unknown type {packet_type}")

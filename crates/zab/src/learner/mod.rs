@@ -21,6 +21,7 @@ mod action;
 mod broadcast;
 mod discovery;
 mod history;
+mod reconfig;
 mod sync;
 mod weight;
 
@@ -30,6 +31,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use ensemble::Verifier;
 use jute::{TxnRecord, Zxid};
 
 pub use action::{
@@ -56,10 +58,10 @@ pub struct Learner {
     backlog: VecDeque<Packet>,
     backlog_bytes: usize,
     held_bytes_max: usize,
-    /// Text of the membership from NEWLEADER.
     /// The end of the leader's history that DIFF names; the transactions behind it are to lead there.
     diff_end: Zxid,
-    config: Option<String>,
+    /// The membership from NEWLEADER.
+    config: Option<Arc<Verifier>>,
     /// When the leader was last heard, or when we last came back from waiting for our own disk.
     heard_ms: u64,
 }
@@ -101,6 +103,8 @@ struct Adoption {
     /// What to do for what was committed since, in order.
     committed: Vec<LearnerAction>,
     bytes: usize,
+    /// Memberships that came into force with them: they wait until the state is on its way to the disk.
+    activations: Vec<LearnerAction>,
 }
 
 /// How the history comes.

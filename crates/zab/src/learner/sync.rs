@@ -57,7 +57,12 @@ impl Learner {
     pub(super) fn on_snapshot_received(&mut self, out: &mut Vec<LearnerAction>) {
         let Phase::Receiving(zxid) = self.phase else { return self.unexpected("a snapshot", out) };
         self.history = History::behind_snapshot(zxid);
-        self.phase = Phase::Synchronising(Some(Adoption { zxid, committed: Vec::new(), bytes: 0 }));
+        self.phase = Phase::Synchronising(Some(Adoption {
+            zxid,
+            committed: Vec::new(),
+            bytes: 0,
+            activations: Vec::new(),
+        }));
     }
 
     /// The cut must end exactly where the leader goes on. Where that is the first zxid of an epoch, which no transaction has, what
@@ -145,6 +150,9 @@ impl Learner {
                 return self.leave(Departure::Gap { before, came }, out);
             }
         }
+        if !self.see(&record, out) {
+            return;
+        }
         if self.history.appends() {
             out.push(LearnerAction::Append(Arc::clone(&record)));
         }
@@ -160,11 +168,17 @@ impl Learner {
             // diverges(learner-leaves-and-lives): where the reference ends the process (exit code 12), or goes on without the transaction, the learner leaves
             Commit::Unknown => return self.leave(Departure::UnknownCommit(zxid), out),
         };
-        let activation = leader.map(|leader| LearnerAction::Activate { zxid, leader });
+        let activation = match leader {
+            None => None,
+            Some(leader) => match self.activation(&record, leader) {
+                Ok(activation) => activation,
+                Err(why) => return self.leave(why, out),
+            },
+        };
         if let Phase::Synchronising(Some(adoption)) = &mut self.phase {
             adoption.bytes = adoption.bytes.saturating_add(weight::of_record(&record));
             adoption.committed.push(LearnerAction::ApplyFuzzy(record));
-            adoption.committed.extend(activation);
+            adoption.activations.extend(activation);
             self.check_held(out);
         } else {
             out.push(LearnerAction::Apply(record));
@@ -201,13 +215,15 @@ impl Learner {
             let why = Departure::Gap { before: self.history.last(), came: self.diff_end };
             return self.leave(why, out);
         }
-        self.config = config;
-        match adoption.take() {
+        let adoption = adoption.take();
+        self.see_new_leader(config, out);
+        match adoption {
             Some(adoption) => {
                 let last = self.history.committed();
                 out.push(LearnerAction::AdoptSnapshot { zxid: adoption.zxid });
                 out.extend(adoption.committed);
                 out.push(LearnerAction::InstallSnapshot { zxid: last });
+                out.extend(adoption.activations);
                 self.phase = Phase::Installing;
             }
             None => {
@@ -251,9 +267,10 @@ impl Learner {
         if !matches!(self.phase, Phase::Acknowledged) {
             return self.unexpected("UPTODATE before the ACK of NEWLEADER", out);
         }
+        out.extend(mem::take(&mut self.config).map(|verifier| LearnerAction::Activate { verifier, appointed: None }));
         out.push(LearnerAction::Send(Packet::Ack(self.epoch_zxid())));
         out.push(LearnerAction::Note(LearnerNote::Synchronised { epoch: self.epoch }));
-        out.push(LearnerAction::Serve { epoch: self.epoch, config: mem::take(&mut self.config) });
+        out.push(LearnerAction::Serve { epoch: self.epoch });
         self.phase = Phase::Broadcasting;
     }
 
