@@ -1,6 +1,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use jute::{ErrorCode, OpCode, Record, SessionId, TxnRecord, Zxid, proto};
 use pipeline::event::ConnectionId;
 use pipeline::outbox::{Answered, CloseReason, OP_NONE, Opened, Outbox, last_op_name};
@@ -172,7 +173,7 @@ impl<O: Outboxes> Carrier<'_, O> {
     fn config_for(&self, origin: &Origin, result: &OpResult) -> Option<proto::GetDataResponse> {
         match result {
             OpResult::DataSet { stat, .. } if origin.op == OpCode::Reconfig => {
-                let data = self.state.node(tree::path::CONFIG).and_then(|node| node.data().cloned());
+                let data = self.state.node(tree::path::CONFIG).and_then(|node| node.data().map(Bytes::copy_from_slice));
                 Some(proto::GetDataResponse { data, stat: *stat })
             }
             OpResult::DataSet { .. }

@@ -2,7 +2,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
-use ensemble::ServerId;
+use ensemble::{ServerId, Verifier};
 use jute::{ErrorCode, OpCode, SessionId, TxnRecord, Zxid};
 use pipeline::event::ConnectionId;
 use pipeline::outbox::CloseReason;
@@ -173,6 +173,18 @@ pub enum PeerEffect {
     GiveUpHistory {
         /// Why.
         why: String,
+    },
+    /// This membership is proposed: its members may be talked to. Make it durable before what follows.
+    SeeMembership {
+        /// The membership.
+        verifier: Arc<Verifier>,
+    },
+    /// This membership is in force: files, ports and who is talked to follow.
+    ActivateMembership {
+        /// The membership.
+        verifier: Arc<Verifier>,
+        /// The membership node is to be set to it: no transaction does that.
+        sets_node: bool,
     },
     /// Clients may connect from now on.
     Serve {

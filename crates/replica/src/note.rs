@@ -1,8 +1,9 @@
 use alloc::string::String;
 use core::fmt;
 
-use ensemble::ServerId;
-use jute::{SessionId, Zxid};
+use alloc::sync::Arc;
+use ensemble::{ServerId, Verifier};
+use jute::SessionId;
 use pipeline::prepare::QuotaWarning;
 use zab::LinkId;
 
@@ -125,10 +126,10 @@ pub enum Note {
         /// Why.
         why: String,
     },
-    /// The membership changed, which this server does not heed yet.
-    MembershipNotHeeded {
-        /// By which transaction.
-        zxid: Zxid,
+    /// A membership is in force.
+    Membership {
+        /// Which.
+        verifier: Arc<Verifier>,
     },
     /// The leader answered a sync that nobody asked for.
     SyncUnasked,
@@ -173,8 +174,9 @@ impl fmt::Display for Note {
             Self::Leader(note) => note.fmt(f),
             Self::Learner(note) => note.fmt(f),
             Self::HistoryGivenUp { why } => write!(f, "giving up our history: {why}"),
-            Self::MembershipNotHeeded { zxid } => {
-                write!(f, "transaction {zxid} changes the membership, which stays as it is here")
+            Self::Membership { verifier } => {
+                write!(f, "membership {:x} is in force:", verifier.version)?;
+                verifier.members().iter().try_for_each(|member| write!(f, " server.{}={member}", member.id))
             }
             Self::SyncUnasked => f.write_str("the leader answered a sync that nobody asked for"),
             Self::RevalidationUnasked { session } => {

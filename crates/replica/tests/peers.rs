@@ -101,6 +101,11 @@ impl Script {
                 self.ensemble().trace.clear();
             }
             "start" => words.iter().skip(1).for_each(|id| self.ensemble().start(number(id))),
+            "add" => {
+                let teacher = if word(3).is_empty() { 1 } else { number(word(3)) };
+                self.ensemble().add(number(word(1)), word(2), teacher);
+            }
+            "members" => self.members(lines),
             "kill" => self.ensemble().crash(number(word(1))),
             "stop" => {
                 self.ensemble().step(number(word(1)), Event::Shutdown);
@@ -186,6 +191,11 @@ impl Script {
 
     fn set_up(&mut self, key: &str, value: &str) {
         match key {
+            "reconfig" => {
+                self.settings.reconfig_enabled = value != "off";
+                self.settings.acl.skip_acl = true;
+                self.settings.standalone_enabled = value != "alone";
+            }
             "extended-types" => self.settings.extended_types = value == "on",
             "read-only" => self.modes.read_only = value == "on",
             "local-sessions" => {
@@ -253,6 +263,24 @@ impl Script {
         }
     }
 
+    /// What each server that is up takes for the membership, and the node beside it when they differ.
+    fn members(&mut self, lines: &mut Vec<String>) {
+        let is_enabled = self.settings.reconfig_enabled;
+        for (id, host) in &self.ensemble().hosts {
+            if host.replica.is_none() {
+                continue;
+            }
+            let members: Vec<String> = host.peer.verifier.members().iter().map(member).collect();
+            let role = host.mode.map_or("serves nobody".into(), |mode| mode.to_string());
+            lines.push(format!("{id}: {role}, {}@{}", members.join(" "), Zxid(host.peer.verifier.version)));
+            let node = host.state.node("/zookeeper/config").and_then(|node| node.data().map(<[u8]>::to_vec));
+            let text = host.peer.verifier.to_string().into_bytes();
+            if is_enabled && node.as_ref() != Some(&text) {
+                lines.push(format!("{id}: the node is another"));
+            }
+        }
+    }
+
     fn connection(&self, name: &str) -> (i64, ConnectionId) {
         let (server, client) = self.clients.get(name).expect("a client");
         (*server, ConnectionId(client.id))
@@ -305,6 +333,10 @@ impl Script {
         ensemble.step(server, if is_late { Event::Throttled(request) } else { Event::Request(request) });
         ensemble.deliver();
     }
+}
+
+fn member(member: &::ensemble::Member) -> String {
+    format!("{}{}", member.id, if member.votes() { "" } else { "o" })
 }
 
 /// Servers that do the same one after the other share a line.

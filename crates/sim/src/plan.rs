@@ -125,6 +125,7 @@ impl Plan {
             me: Self::server_id(host),
             learner_type,
             verifier: Arc::clone(&self.verifier),
+            last_seen: None,
             tick_ms: self.tick_ms,
             init_limit: self.init_limit,
             sync_limit: self.sync_limit,

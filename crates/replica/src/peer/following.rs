@@ -10,6 +10,7 @@ use zab::learner::{LearnerStart, Upstream};
 use zab::{Attempt, Learner, LearnerAction, LearnerSettings, Packet};
 
 use super::forwarder::Forwarder;
+use super::reconfig::Appointment;
 use super::refuse;
 use super::settling::Settling;
 use super::step::Step;
@@ -48,6 +49,8 @@ impl Following {
             tick_ms: peer.tick_ms,
             init_limit: peer.init_limit,
             sync_limit: peer.sync_limit,
+            reconfig_enabled: member.settings.reconfig_enabled,
+            multi_address: member.settings.multi_address,
         };
         let start = LearnerStart {
             accepted_epoch: member.history.accepted_epoch,
@@ -212,7 +215,7 @@ impl Following {
                 step.member.history.recent.push(Arc::clone(&record));
                 step.want(PeerEffect::ApplyFuzzy { record });
             }
-            LearnerAction::Serve { epoch, config: _ } => self.serve(step, epoch),
+            LearnerAction::Serve { epoch } => self.serve(step, epoch),
             LearnerAction::AnswerPing { zxid } => {
                 let heard = self.forwarder.as_mut().map(|forwarder| forwarder.take_heard());
                 let packet = Packet::Ping { zxid, heard: Some(heard.unwrap_or_default()) };
@@ -228,8 +231,14 @@ impl Following {
                     forwarder.on_synced(step.out);
                 }
             }
-            LearnerAction::Activate { zxid, leader: _ } => {
-                step.note(Level::Warn, Note::MembershipNotHeeded { zxid });
+            LearnerAction::See(verifier) => step.see(verifier),
+            LearnerAction::Activate { verifier, appointed } => {
+                let appointment = appointed.map(|(leader, by)| Appointment { leader, by });
+                if step.activate(verifier, Some(self.leader), appointment).is_major {
+                    self.has_ended = true;
+                    let why = String::from("the membership changes the role or the leader");
+                    step.note(Level::Info, Note::LeftLeader { leader: self.leader, why });
+                }
             }
             LearnerAction::GiveUpHistory { why } => {
                 step.note(Level::Error, Note::HistoryGivenUp { why: why.clone() });

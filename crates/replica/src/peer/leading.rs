@@ -3,13 +3,16 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use ensemble::Verifier;
 use jute::{TxnRecord, Zxid};
 use pipeline::event::Event;
+use pipeline::prepare::Ensemble;
 use pipeline::sessions::{SessionIds, SessionTracker};
 use pipeline::time::Millis;
 use zab::leader::{LeaderStart, Recent};
 use zab::{Leader, LeaderAction, LeaderSettings, LinkId, LogProbe, Outgoing, Packet};
 
+use super::reconfig::Appointment;
 use super::settling::Settling;
 use super::step::Step;
 use super::{Stage, refuse};
@@ -50,6 +53,24 @@ impl Order for Broadcast<'_> {
         *self.last_logged = record.header.zxid;
         self.leader.propose(now.0, Arc::clone(record), self.actions);
     }
+
+    fn ensemble(&self) -> Option<&dyn Ensemble> {
+        Some(self)
+    }
+}
+
+impl Ensemble for Broadcast<'_> {
+    fn current(&self) -> &Verifier {
+        self.leader.verifier()
+    }
+
+    fn last_seen(&self) -> &Verifier {
+        self.leader.last_seen()
+    }
+
+    fn has_synced_quorum(&self, verifier: &Verifier) -> bool {
+        self.leader.has_synced_quorum(verifier)
+    }
 }
 
 impl Leading {
@@ -62,7 +83,9 @@ impl Leading {
             sync_limit: peer.sync_limit,
             forces_snapshot: peer.forces_snapshot,
             sends_log: peer.sends_log,
+            reconfig_enabled: step.member.settings.reconfig_enabled,
         };
+        let last_seen = Some(Arc::clone(&step.member.last_seen));
         let history = &mut step.member.history;
         let start = LeaderStart {
             accepted_epoch: history.accepted_epoch,
@@ -70,8 +93,9 @@ impl Leading {
             last: history.last_logged,
             last_processed: history.last_logged,
             recent: core::mem::replace(&mut history.recent, Recent::new(0)),
+            last_seen,
         };
-        let verifier = Arc::clone(&peer.verifier);
+        let verifier = Arc::clone(&step.member.peer.verifier);
         step.want(PeerEffect::Listen);
         let mut actions = Vec::new();
         let leader = Leader::new(settings, verifier, start, step.now.0, &mut actions);
@@ -264,6 +288,12 @@ impl Leading {
                 step.want(PeerEffect::CloseLearner { link, why: why.to_string() });
             }
             LeaderAction::ProbeLog { link, peer } => step.want(PeerEffect::ProbeLog { link, peer }),
+            LeaderAction::See(verifier) => step.see(verifier),
+            LeaderAction::Activate { verifier, leader, zxid } => {
+                let appointment = Some(Appointment { leader, by: zxid });
+                // Who makes way for another leads until the quorum has left: then all have heard of it.
+                step.activate(verifier, Some(step.member.peer.me), appointment);
+            }
             LeaderAction::Established { first } => self.establish(step, first),
             LeaderAction::Committed { zxid } => {
                 if let Some(primary) = &mut self.primary {
@@ -325,8 +355,19 @@ impl Leading {
             actions: &mut self.actions,
             last_logged: &mut member.history.last_logged,
         };
-        let mut turn = Turn { now: step.now, wall_ms, state: step.state, order, out: step.out };
+        let mut out = Vec::new();
+        let mut turn = Turn { now: step.now, wall_ms, state: step.state, order, out: &mut out };
         run(primary, &mut turn, &mut member.ids);
+        self.see_first(step);
+        step.out.append(&mut out);
+    }
+
+    /// A membership is durable before the transaction that proposes it.
+    fn see_first(&mut self, step: &mut Step<'_>) {
+        let is_see = |action: &mut LeaderAction| matches!(action, LeaderAction::See(_));
+        for action in self.actions.extract_if(.., is_see).collect::<Vec<_>>() {
+            self.act(step, action);
+        }
     }
 }
 

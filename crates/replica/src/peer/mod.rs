@@ -19,6 +19,7 @@ mod history;
 mod leading;
 mod looking;
 mod read_only;
+mod reconfig;
 mod report;
 mod settings;
 mod settling;
@@ -85,12 +86,19 @@ impl Peer {
             min_notification_ms: peer.min_notification_ms,
             max_notification_ms: peer.max_notification_ms,
             reconfig_enabled: settings.reconfig_enabled,
+            multi_address: settings.multi_address,
             ..ElectionSettings::new(peer.me, peer.learner_type)
         };
         // zk: SessionTrackerImpl.initializeNextSessionId: the low byte of the server's id
         let [.., id_byte] = peer.me.0.to_be_bytes();
+        let last_seen = peer.last_seen.as_ref().filter(|_| settings.reconfig_enabled);
+        let last_seen = Arc::clone(last_seen.unwrap_or(&peer.verifier));
+        let mut elections = Election::new(election, Arc::clone(&peer.verifier));
+        elections.set_last_seen_verifier(Arc::clone(&last_seen));
         let mut member = Member {
-            election: Election::new(election, Arc::clone(&peer.verifier)),
+            election: elections,
+            last_seen,
+            appointment: None,
             history: History::new(start, state.last_processed_zxid(), peer.commit_log_count),
             ids: SessionIds::new(id_byte, seed.monotonic_ms),
             clock: WallClock::new(now, seed.wall_ms),
@@ -315,11 +323,16 @@ impl Phase {
                     if !settling.proceed(step) {
                         return *self = Self::Settling(settling);
                     }
-                    if !step.member.is_stopping {
-                        step.decision = None;
-                        step.look();
+                    step.decision = None;
+                    match step.take_appointment().filter(|_| !step.member.is_stopping) {
+                        Some(decision) => Self::take_up(step, decision),
+                        None => {
+                            if !step.member.is_stopping {
+                                step.look();
+                            }
+                            Self::Looking(Looking::begin(step))
+                        }
                     }
-                    Self::Looking(Looking::begin(step))
                 }
                 phase @ (Self::Leading(_) | Self::Following(_) | Self::Stopped) => return *self = phase,
             };

@@ -15,6 +15,8 @@ pub struct PeerSettings {
     pub learner_type: LearnerType,
     /// The membership that it starts with.
     pub verifier: Arc<Verifier>,
+    /// One that was proposed before it started and is not known to be in force.
+    pub last_seen: Option<Arc<Verifier>>,
     /// Length of a tick in milliseconds (`tickTime`).
     pub tick_ms: u32,
     /// Ticks for connecting to a leader and synchronisation (`initLimit`).

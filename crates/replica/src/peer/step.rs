@@ -1,8 +1,9 @@
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use election::{Action, Decision, Election, Notification};
-use ensemble::ServerId;
+use ensemble::{ServerId, Verifier};
 use pipeline::sessions::SessionIds;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
@@ -12,6 +13,7 @@ use alloc::sync::Arc;
 
 use super::PeerSettings;
 use super::history::History;
+use super::reconfig::Appointment;
 use crate::{Effect, Level, Note, PeerEffect};
 
 /// What a member of an ensemble has, whatever its role.
@@ -28,6 +30,12 @@ pub(super) struct Member {
     /// How many of them in a row ended before a client could be served, since we led.
     pub(super) vain_joins: u32,
     pub(super) is_stopping: bool,
+    /// The last membership that was proposed; the one in force when none is under way.
+    // zk: QuorumPeer.lastSeenQuorumVerifier
+    pub(super) last_seen: Arc<Verifier>,
+    /// What a membership made of us that came into force: taken up when our role has ended.
+    // zk: QuorumPeer.reconfigFlag
+    pub(super) appointment: Option<Appointment>,
 }
 
 /// Wall time, which not every event brings.
@@ -73,6 +81,7 @@ impl Step<'_> {
 
     /// Looks for a leader.
     pub(super) fn look(&mut self) {
+        self.member.appointment = None;
         let (vote, epoch) = (self.member.history.vote(), self.member.history.current_epoch());
         let mut actions = Vec::new();
         self.member.election.look(self.now.0, vote, i64::from(epoch), &mut actions);
@@ -100,6 +109,7 @@ impl Step<'_> {
     }
 
     fn elect(&mut self, actions: Vec<Action>) {
+        let mut begins_anew = false;
         for action in actions {
             match action {
                 Action::Send { to, notification } => {
@@ -107,7 +117,7 @@ impl Step<'_> {
                 }
                 Action::ConnectAll => self.want(PeerEffect::ConnectAll),
                 Action::Decided(decision) => self.decision = Some(decision),
-                Action::NewerConfig(config) => self.note(Level::Info, Note::NewerConfig { config }),
+                Action::NewerConfig(config) => begins_anew |= self.hear_config(config),
                 Action::VoterLooks(server) => self.note(Level::Debug, Note::VoterLooks { server }),
                 Action::Note(note) => {
                     let level = match note.level() {
@@ -119,5 +129,16 @@ impl Step<'_> {
                 }
             }
         }
+        if begins_anew {
+            self.look();
+        }
+    }
+
+    /// Another server knows a newer membership; true when the election begins anew with it.
+    // zk: FastLeaderElection.Messenger.WorkerReceiver.run
+    fn hear_config(&mut self, config: String) -> bool {
+        let verifier = Verifier::from_text(&config, self.member.settings.multi_address);
+        self.note(Level::Info, Note::NewerConfig { config });
+        verifier.is_ok_and(|verifier| self.activate(Arc::new(verifier), None, None).ends_round)
     }
 }

@@ -98,6 +98,7 @@ impl Host {
     /// Starts, from what the disk holds.
     pub fn start(&mut self, now: Millis) {
         self.state = self.recover();
+        self.set_config();
         self.events.clear();
         self.next_tick = now.plus(u64::from(self.peer.tick_ms));
         let start = PeerStart {
@@ -109,6 +110,14 @@ impl Host {
         let seed = ReplicaSeed { monotonic_ms: now.0, wall_ms };
         let (settings, peer) = (Arc::clone(&self.settings), self.peer.clone());
         self.replica = Some(Replica::peer(settings, peer, start, seed, &self.state, now, &mut self.effects));
+    }
+
+    /// The membership node is what the server knows, wherever the state comes from.
+    pub fn set_config(&mut self) {
+        if self.settings.reconfig_enabled {
+            let verifier = &self.peer.verifier;
+            self.state.set_config(verifier.to_string().as_bytes(), Zxid(verifier.version), WALL_MS);
+        }
     }
 
     /// Ends without a word; what was not written is lost.
@@ -161,6 +170,7 @@ impl Host {
                 }
                 self.disk.log.retain(|record| record.header.zxid <= zxid);
                 self.state = self.recover();
+                self.set_config();
                 Event::Truncated { outcome: Ok(self.disk.last()) }
             }
             Job::Install(zxid, items) => {

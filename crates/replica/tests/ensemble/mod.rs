@@ -85,6 +85,7 @@ impl Ensemble {
                 me: ServerId(id),
                 learner_type,
                 verifier: Arc::clone(&verifier),
+                last_seen: None,
                 tick_ms: TICK_MS,
                 init_limit: 5,
                 sync_limit: 2,
@@ -111,6 +112,17 @@ impl Ensemble {
             cuts: BTreeSet::new(),
             committed: BTreeMap::new(),
         }
+    }
+
+    /// One more server, which knows of the members that `teacher` knows, and of itself.
+    pub fn add(&mut self, id: i64, role: &str, teacher: i64) {
+        let teacher = &self.hosts[&teacher].peer;
+        let lines = teacher.verifier.with_version(0).to_string();
+        let text = format!("server.{id}=h{id}:2888:3888:{role}\n{lines}");
+        let verifier = Arc::new(Verifier::from_text(&text, false).expect("valid"));
+        let learner_type = verifier.member(ServerId(id)).expect("a line").learner_type;
+        let peer = PeerSettings { me: ServerId(id), learner_type, verifier, last_seen: None, ..teacher.clone() };
+        self.hosts.insert(id, Host::new(Arc::clone(&self.settings), peer));
     }
 
     pub fn wall_ms(&self) -> i64 {
@@ -426,6 +438,7 @@ impl Ensemble {
                 let (of, state) = host.received.take().expect("a state was received");
                 assert_eq!((of, state.last_processed_zxid()), (attempt, zxid));
                 host.state = state;
+                host.set_config();
             }
             PeerEffect::InstallSnapshot { zxid } => {
                 let host = self.host(id);
@@ -434,6 +447,18 @@ impl Ensemble {
                 host.disk.jobs.push_back(Job::Install(zxid, items));
             }
             PeerEffect::GiveUpHistory { .. } => self.host(id).disk.jobs.push_back(Job::GiveUp),
+            PeerEffect::SeeMembership { verifier } => self.host(id).peer.last_seen = Some(verifier),
+            PeerEffect::ActivateMembership { verifier, sets_node } => {
+                let wall_ms = self.wall_ms();
+                let host = self.host(id);
+                if let Some(line) = verifier.member(host.peer.me) {
+                    host.peer.learner_type = line.learner_type;
+                }
+                if sets_node {
+                    host.state.set_config(verifier.to_string().as_bytes(), Zxid(verifier.version), wall_ms);
+                }
+                host.peer.verifier = verifier;
+            }
             PeerEffect::Serve { mode } => self.host(id).mode = Some(mode),
             PeerEffect::StopServing => {
                 let host = self.host(id);

@@ -29,10 +29,13 @@ pub fn request(text: &str) -> Option<Request> {
         }
         "sync" => Request::Sync(proto::SyncRequest { path }),
         "reconfig" => Request::Reconfig(proto::ReconfigRequest {
-            joining_servers: None,
-            leaving_servers: None,
-            new_members: Some("server.1=a:1:2;3".into()),
-            cur_config_id: -1,
+            joining_servers: arguments.value("joining").map(str::to_string),
+            leaving_servers: arguments.value("leaving").map(str::to_string),
+            new_members: match arguments.values.is_empty() {
+                true => Some("server.1=a:1:2;3".into()),
+                false => arguments.value("members").map(str::to_string),
+            },
+            cur_config_id: arguments.value("version").map_or(-1, number),
         }),
         "closeSession" => Request::CloseSession,
         "createSession" => {

@@ -97,6 +97,10 @@ pub fn reply(header: &proto::ReplyHeader, op: OpCode, body: &mut Reader<'_>) -> 
         OpCode::SetData | OpCode::SetAcl => {
             proto::SetDataResponse::decode(body).map(|reply| format!(" {}", stat(&reply.stat)))
         }
+        OpCode::Reconfig => proto::GetDataResponse::decode(body).map(|reply| {
+            let text = String::from_utf8_lossy(reply.data.as_deref().unwrap_or_default()).replace('\n', " ");
+            format!(" [{text}] {}", stat(&reply.stat))
+        }),
         OpCode::Sync => proto::SyncResponse::decode(body).map(|reply| format!(" {}", reply.path)),
         OpCode::Multi => MultiResponse::decode(body).map(|reply| multi(&reply)),
         _ => Ok(String::new()),

@@ -164,6 +164,8 @@ impl Process {
                 u.marks.reach("history given up");
                 self.command(u, Command::GiveUp);
             }
+            // No membership changes in this world yet.
+            PeerEffect::SeeMembership { .. } | PeerEffect::ActivateMembership { .. } => {}
             PeerEffect::Serve { mode } => self.serve(u, mode),
             PeerEffect::StopServing => {
                 u.ledger.reign_ends(self.host, u.now);
