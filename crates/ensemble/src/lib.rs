@@ -1,6 +1,7 @@
 //! Who is a member of the ensemble, and what is a quorum of it.
 //!
 //! * [`acks`]: who has acknowledged what, and how far a quorum has come.
+//! * [`files`]: the text of the files that hold a membership.
 //! * [`member`]: one `server.N=` line, parsed and printed as the reference does.
 //! * [`reconfig`]: a membership made of another one, and all that may be wrong with it.
 //! * [`verifier`]: the membership as a whole, its text form, majorities, weights and groups.
@@ -12,6 +13,7 @@
 extern crate alloc;
 
 pub mod acks;
+pub mod files;
 mod java_order;
 pub mod member;
 mod properties;

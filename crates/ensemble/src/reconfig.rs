@@ -63,7 +63,9 @@ impl Verifier {
         changed.version = version;
         let (voters, needed) = (changed.voters().count(), if rules.standalone_enabled { 2 } else { 1 });
         if voters < needed {
-            return Err(Refused::BadArguments(format!("the new membership has {voters} voters, not {needed}")));
+            return Err(Refused::BadArguments(format!(
+                "the new membership has {voters} voters, not {needed}"
+            )));
         }
         Ok(changed)
     }
@@ -174,8 +176,9 @@ impl Verifier {
     // zk: QuorumPeer.configFromString, QuorumPeerConfig.parseDynamicConfig
     pub fn from_text(text: &str, multi_address: bool) -> Result<Self, ConfigError> {
         let pairs = properties::parse(text);
-        let is_known =
-            |key: &str| ["server.", "group", "weight"].iter().any(|known| key.starts_with(known)) || key == "version";
+        let is_known = |key: &str| {
+            ["server.", "group", "weight"].iter().any(|known| key.starts_with(known)) || key == "version"
+        };
         if let Some((key, _)) = pairs.iter().find(|(key, _)| !is_known(key)) {
             return Err(ConfigError::Unknown(key.clone()));
         }

@@ -173,7 +173,10 @@ impl<O: Outboxes> Carrier<'_, O> {
     fn config_for(&self, origin: &Origin, result: &OpResult) -> Option<proto::GetDataResponse> {
         match result {
             OpResult::DataSet { stat, .. } if origin.op == OpCode::Reconfig => {
-                let data = self.state.node(tree::path::CONFIG).and_then(|node| node.data().map(Bytes::copy_from_slice));
+                let data = self
+                    .state
+                    .node(tree::path::CONFIG)
+                    .and_then(|node| node.data().map(Bytes::copy_from_slice));
                 Some(proto::GetDataResponse { data, stat: *stat })
             }
             OpResult::DataSet { .. }

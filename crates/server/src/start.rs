@@ -26,6 +26,7 @@ use crate::settings::{EnsembleSettings, Settings};
 use crate::shell::alarm::{Alarm, Failure, UNEXPECTED};
 use crate::shell::clients::Clients;
 use crate::shell::disk::{DiskAnswers, DiskThread};
+use crate::shell::membership::Membership;
 use crate::shell::replica::{DISK_QUEUE_MAX, Member, ReplicaThread};
 use crate::shell::snapshots::{self, Snapshots};
 use crate::shell::{Dirs, Durable, INBOX_MAX, Message, ModeCell, Shared, Stage, listener};
@@ -66,7 +67,6 @@ impl StartError {
 
 /// A running server. Dropping it stops it as [`Handle::shutdown`] does.
 pub struct Handle {
-    address: Option<SocketAddr>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     runtime: Option<Runtime>,
@@ -108,7 +108,7 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
     let (inbox, messages) = mpsc::channel(INBOX_MAX);
     let (shared, store, is_stale) = share(settings, recovery, inbox, alarm, address);
     shared.metrics.dbinittime.add(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-    let mut handle = Handle { address, shared, threads: Vec::new(), runtime: Some(runtime) };
+    let mut handle = Handle { shared, threads: Vec::new(), runtime: Some(runtime) };
     handle.spawn_threads(messages, &store, has_history)?;
     if is_stale && handle.shared.settings.ensemble.is_none() {
         // zk: ZooKeeperServer.loadData takes a snapshot of what it loaded
@@ -163,7 +163,11 @@ fn share<D: Disk>(
         in_process: AtomicUsize::new(0),
         large_bytes: AtomicUsize::new(0),
         trace_mask: AtomicI64::new(crate::words::TRACE_MASK_DEFAULT),
-        client_port: address.map(|address| address.port()),
+        client_port: listener::ClientPort::new(settings.client.address, address),
+        membership: settings.ensemble.as_ref().map(|member| {
+            let (config, is_enabled) = (settings.config_file.as_deref(), settings.requests.reconfig_enabled);
+            Membership::new(member, config, is_enabled)
+        }),
         dirs: Dirs { snapshots: store.snapshot_dir().to_owned(), logs: store.log_dir().to_owned() },
         is_purging: AtomicBool::new(false),
         changing_history: Mutex::new(()),
@@ -177,10 +181,10 @@ fn share<D: Disk>(
 }
 
 impl Handle {
-    /// The client port as it was bound.
+    /// The client port as it is bound.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
-        self.address
+        self.shared.client_port.address()
     }
 
     /// Why the server cannot go on, if so.
@@ -261,7 +265,7 @@ impl Handle {
         if let Some(bound) = bound {
             let listener = TcpListener::from_std(bound)
                 .map_err(|error| StartError::system("listen on the client port", &error))?;
-            runtime.spawn(listener::accept(Arc::clone(&self.shared), listener));
+            listener::begin(&self.shared, runtime.handle(), listener);
         }
         if let Some(hours) = self.shared.settings.data.purge_interval_hours {
             runtime.spawn(purge_every(Arc::clone(&self.shared), store, hours));

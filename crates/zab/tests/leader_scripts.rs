@@ -298,7 +298,8 @@ fn membership(text: &str) -> Verifier {
     let (members, version) = text.split_once('@').unwrap_or((text, "0"));
     let line = |member: &str| {
         let (id, role) = member.strip_suffix('o').map_or((member, "participant"), |id| (id, "observer"));
-        let (id, host) = id.split_once(':').map_or((id, format!("h{id}")), |(id, host)| (id, host.to_string()));
+        let (id, host) =
+            id.split_once(':').map_or((id, format!("h{id}")), |(id, host)| (id, host.to_string()));
         format!("server.{id}={host}:2:3:{role}\n")
     };
     let lines: String = members.split(',').map(line).collect();
@@ -306,9 +307,8 @@ fn membership(text: &str) -> Verifier {
 }
 
 fn show_membership(verifier: &Verifier) -> String {
-    let member = |member: &ensemble::Member| {
-        format!("{}{}", member.id, if member.votes() { "" } else { "o" })
-    };
+    let member =
+        |member: &ensemble::Member| format!("{}{}", member.id, if member.votes() { "" } else { "o" });
     let members: Vec<String> = verifier.members().iter().map(member).collect();
     format!("{}@{}", members.join(","), zxid(Zxid(verifier.version)))
 }
@@ -413,7 +413,11 @@ fn show_packet(packet: &Packet) -> String {
         | Packet::LeaderInfo { zxid: at, .. } => format!("{name} {}", zxid(*at)),
         Packet::NewLeader { zxid: at, config } => {
             let config = config.as_deref().unwrap_or_default().replace('\n', " ");
-            let config = if config.contains("group") || !config.ends_with("version=0") { format!(" {config}") } else { String::new() };
+            let config = if config.contains("group") || !config.ends_with("version=0") {
+                format!(" {config}")
+            } else {
+                String::new()
+            };
             format!("{name} {}{config}", zxid(*at))
         }
         Packet::CommitAndActivate { zxid: at, leader } => format!("{name} {} {leader} leads", zxid(*at)),

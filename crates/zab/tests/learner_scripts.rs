@@ -221,7 +221,8 @@ fn show(action: &LearnerAction) -> String {
         LearnerAction::Synced => "synced".to_string(),
         LearnerAction::See(verifier) => format!("see {}", show_membership(verifier)),
         LearnerAction::Activate { verifier, appointed } => {
-            let leader = appointed.map_or(String::new(), |(leader, by)| format!(", {leader} leads by {}", zxid(by)));
+            let leader =
+                appointed.map_or(String::new(), |(leader, by)| format!(", {leader} leads by {}", zxid(by)));
             format!("activate {}{leader}", show_membership(verifier))
         }
         LearnerAction::GiveUpHistory { why } => format!("give up the history: {why}"),

@@ -44,10 +44,11 @@ impl Prepare<'_> {
             standalone_enabled: self.settings.standalone_enabled,
             multi_address: self.settings.multi_address,
         };
-        let verifier = last_seen.changed(change(request), stamp.zxid.0, rules).map_err(|refused| match refused {
-            Refused::BadArguments(_) => ErrorCode::BadArguments,
-            Refused::Unreadable(_) => ErrorCode::MarshallingError,
-        })?;
+        let verifier =
+            last_seen.changed(change(request), stamp.zxid.0, rules).map_err(|refused| match refused {
+                Refused::BadArguments(_) => ErrorCode::BadArguments,
+                Refused::Unreadable(_) => ErrorCode::MarshallingError,
+            })?;
         if !ensemble.has_synced_quorum(&verifier) {
             return Err(ErrorCode::NewConfigNoQuorum);
         }

@@ -121,7 +121,8 @@ impl Ensemble {
         let text = format!("server.{id}=h{id}:2888:3888:{role}\n{lines}");
         let verifier = Arc::new(Verifier::from_text(&text, false).expect("valid"));
         let learner_type = verifier.member(ServerId(id)).expect("a line").learner_type;
-        let peer = PeerSettings { me: ServerId(id), learner_type, verifier, last_seen: None, ..teacher.clone() };
+        let peer =
+            PeerSettings { me: ServerId(id), learner_type, verifier, last_seen: None, ..teacher.clone() };
         self.hosts.insert(id, Host::new(Arc::clone(&self.settings), peer));
     }
 

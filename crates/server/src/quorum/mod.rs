@@ -89,6 +89,10 @@ pub(crate) enum PeerMessage {
 pub(crate) struct PortSettings {
     /// Where the quorum port listens.
     pub(crate) listen: Vec<SocketAddr>,
+    /// The own line, which `listen` comes from.
+    pub(crate) own: Member,
+    /// `quorumListenOnAllIPs`.
+    pub(crate) listens_on_all: bool,
     /// All members.
     pub(crate) members: Vec<Member>,
     /// `TCP_NODELAY` of the leader's ends.

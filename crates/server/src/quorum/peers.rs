@@ -12,10 +12,12 @@ use tree::snapshot::View;
 use zab::{Attempt, LinkId, Outgoing, Packet};
 
 use super::learners::{Item, LearnerLinks, LinkQueue};
-use super::mesh::Mesh;
+use super::mesh::{Mesh, members_of};
+use super::start::quorum_addresses;
 use super::upstream::{Dialing, UpstreamLink};
 use super::{PeerMessage, PortSettings};
 use crate::data;
+use crate::shell::membership::View as Membership;
 use crate::shell::{Shared, lock};
 
 /// What stands around the data of a packet: type, zxid, length, no identities.
@@ -159,10 +161,29 @@ impl Peers {
             | PeerEffect::ApplyFuzzy { .. }
             | PeerEffect::SetLastProcessed { .. }
             | PeerEffect::GiveUpHistory { .. }
+            | PeerEffect::SeeMembership { .. }
+            | PeerEffect::ActivateMembership { .. }
             | PeerEffect::Serve { .. }
             | PeerEffect::StopServing) => return Some(other),
         }
         None
+    }
+
+    /// Talks to the members of both memberships from now on, and is where the own line says.
+    // zk: QuorumPeer.connectNewPeers, restartLeaderElection
+    pub(crate) fn follow(&mut self, view: &Membership) {
+        self.mesh.set_members(members_of([view.current.as_ref(), view.last_seen.as_ref()]));
+        self.mesh.move_to(&view.own);
+        let mut settings = PortSettings::clone(&self.settings);
+        settings.members = view.current.members().to_vec();
+        if settings.own != view.own {
+            settings.own = view.own.clone();
+            match quorum_addresses(&view.own, settings.listens_on_all) {
+                Ok(listen) => settings.listen = listen,
+                Err(why) => tracing::error!("{why}; learners find us where we were"),
+            }
+        }
+        self.settings = Arc::new(settings);
     }
 
     /// Sends the state as it is, behind a SNAP packet.

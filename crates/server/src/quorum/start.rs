@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ensemble::PeerAddress;
+use ensemble::{Member, PeerAddress};
 use replica::{Event, PeerSettings, PeerStart, SessionModes};
 use storage::{Disk, Store, epochs};
 use tokio::runtime::Runtime;
@@ -29,6 +29,7 @@ pub(crate) fn peer_settings(member: &EnsembleSettings, settings: &Settings) -> P
         me: member.me,
         learner_type: member.learner_type,
         verifier: Arc::clone(&member.verifier),
+        last_seen: member.last_seen.clone(),
         tick_ms: settings.session.tick_ms,
         init_limit: member.init_limit,
         sync_limit: member.sync_limit,
@@ -77,7 +78,9 @@ pub(crate) fn peer_start<D: Disk>(
 pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> Result<PortSettings, String> {
     let tick = Duration::from_millis(u64::from(settings.session.tick_ms));
     Ok(PortSettings {
-        listen: quorum_addresses(member)?,
+        listen: quorum_addresses(&member.own, member.listens_on_all)?,
+        own: member.own.clone(),
+        listens_on_all: member.listens_on_all,
         members: member.verifier.members().to_vec(),
         leader_no_delay: member.leader_no_delay,
         follower_no_delay: member.follower_no_delay,
@@ -98,10 +101,10 @@ fn field_max(settings: &Settings) -> usize {
 }
 
 /// Where the quorum port listens: names are resolved when it opens for the first time.
-fn quorum_addresses(member: &EnsembleSettings) -> Result<Vec<SocketAddr>, String> {
+pub(crate) fn quorum_addresses(own: &Member, listens_on_all: bool) -> Result<Vec<SocketAddr>, String> {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for PeerAddress { host, quorum_port, .. } in &member.own.addresses {
-        if member.listens_on_all {
+    for PeerAddress { host, quorum_port, .. } in &own.addresses {
+        if listens_on_all {
             found.push(SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), *quorum_port));
             continue;
         }
@@ -129,7 +132,8 @@ pub(crate) fn start_mesh(
     out: mpsc::Sender<PeerMessage>,
 ) -> std::io::Result<Mesh> {
     let (notifications, mut incoming) = mpsc::channel(NOTIFICATIONS_MAX);
-    let members = members_of([member.verifier.as_ref()]);
+    let seen = member.last_seen.as_deref();
+    let members = members_of([member.verifier.as_ref()].into_iter().chain(seen));
     let mesh = runtime.block_on(Mesh::start(MeshSettings::of(member), members, notifications))?;
     runtime.spawn(async move {
         while let Some((from, message)) = incoming.recv().await {

@@ -204,8 +204,19 @@ fn client_address(
             values.warn("clientPort is not set: no client can connect".to_owned());
             return Ok((None, false));
         }
-        (None, None, Some(own)) => (Some(own.host.clone()), own.port),
-        (Some(port), host, _) => (host.map(|given| given.value.clone()), port),
+        (None, None, Some(own)) => (client_host(&own.host), own.port),
+        (Some(port), host, Some(own)) => {
+            let given = host.map(|given| given.value.as_str());
+            let is_same = port == own.port && given.is_none_or(|given| is_same_host(given, &own.host));
+            if !is_same {
+                let text = format!(
+                    "clientPort={port} is not the client address {own} of this server's own server line"
+                );
+                return Err(SettingsError::Rule(text));
+            }
+            (client_host(&own.host), own.port)
+        }
+        (Some(port), host, None) => (host.map(|given| given.value.clone()), port),
     };
     match host {
         None => Ok((Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)), true)),
@@ -216,6 +227,22 @@ fn client_address(
             })
         }
     }
+}
+
+/// A wildcard leaves the host open.
+pub(crate) fn client_host(host: &str) -> Option<String> {
+    (!is_wildcard(host)).then(|| host.to_owned())
+}
+
+fn is_wildcard(host: &str) -> bool {
+    ["0.0.0.0", "::"].contains(&host)
+}
+
+/// A wildcard in the file stands for any host of the line.
+// zk: QuorumPeerConfig.setupClientPort
+fn is_same_host(given: &str, own: &str) -> bool {
+    let resolve = |host: &str| (host, 0).to_socket_addrs().ok().and_then(|mut found| found.next());
+    is_wildcard(given) || given == own || (resolve(given).is_some() && resolve(given) == resolve(own))
 }
 
 fn throttle(values: &Values<'_>) -> ThrottleSettings {

@@ -18,6 +18,10 @@ pub struct EnsembleSettings {
     pub learner_type: LearnerType,
     /// All server, group and weight lines.
     pub verifier: Arc<Verifier>,
+    /// A membership that was proposed before the last end of this server and is not known to be in force.
+    pub last_seen: Option<Arc<Verifier>>,
+    /// The membership stands in a dynamic file.
+    pub has_dynamic_file: bool,
     /// Ticks for connecting and synchronisation.
     pub init_limit: u32,
     /// Ticks of silence or lag.
@@ -69,6 +73,7 @@ pub(super) fn check(
     values: &Values<'_>,
     raw: &Raw,
     verifier: Verifier,
+    last_seen: Option<Verifier>,
     me: Option<ServerId>,
     tick_ms: u32,
 ) -> Result<EnsembleSettings, SettingsError> {
@@ -128,6 +133,8 @@ pub(super) fn check(
         me,
         own,
         verifier: Arc::new(verifier),
+        last_seen: last_seen.map(Arc::new),
+        has_dynamic_file: values.key("dynamicConfigFile").is_some(),
     })
 }
 

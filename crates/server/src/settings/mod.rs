@@ -19,6 +19,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub(crate) use check::client_host;
 pub use member::EnsembleSettings;
 pub use raw::{ConfigSource, Given, Raw};
 

@@ -25,6 +25,8 @@ pub(super) fn membership(
     checked_keys(values)?;
     let standalone_enabled = values.key_boolean("standaloneEnabled", true)?;
     let mut pairs = member_lines(raw);
+    let multi_address = member::multi_address(values)?;
+    let mut last_seen = None;
     let dynamic = match values.key("dynamicConfigFile") {
         None => Vec::new(),
         Some(_) if !pairs.is_empty() => {
@@ -32,10 +34,16 @@ pub(super) fn membership(
                 "server, group and weight lines must be in the dynamic file when dynamicConfigFile is given";
             return Err(SettingsError::Rule(text.to_owned()));
         }
-        Some(given) => dynamic_lines(Path::new(&given.value))?,
+        Some(given) => {
+            let path = Path::new(&given.value);
+            let mut lines = dynamic_lines(path)?;
+            lines.extend(version_of(path).map(|version| ("version".to_owned(), version)));
+            last_seen = proposed(values, raw, multi_address);
+            lines
+        }
     };
     pairs.extend(dynamic.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let verifier = Verifier::from_pairs(pairs, member::multi_address(values)?)
+    let verifier = Verifier::from_pairs(pairs, multi_address)
         .map_err(|error| SettingsError::Rule(format!("membership: {error}")))?;
     let voters = verifier.voters().count();
     let observers = verifier.members().len() - voters;
@@ -47,7 +55,8 @@ pub(super) fn membership(
         return rule("observers without a quorum of participants are not a valid membership");
     }
     if voters > 1 || !standalone_enabled {
-        let ensemble = member::check(values, raw, verifier, my_id, tick_ms)?;
+        let last_seen = last_seen.filter(|seen| seen.version != verifier.version);
+        let ensemble = member::check(values, raw, verifier, last_seen, my_id, tick_ms)?;
         return Ok(Membership { own: Some(ensemble.own.clone()), ensemble: Some(ensemble) });
     }
     if voters == 1 {
@@ -134,6 +143,29 @@ fn dynamic_lines(path: &Path) -> Result<Vec<(String, String)>, SettingsError> {
         }
     }
     Ok(entries.into_iter().map(|entry| (entry.key, entry.value)).collect())
+}
+
+/// The version stands in the name of the file; without one it is 0.
+// zk: QuorumPeerConfig.getVersionFromFilename
+fn version_of(path: &Path) -> Option<String> {
+    let (_, version) = path.to_str()?.rsplit_once('.')?;
+    i64::from_str_radix(version, 16).ok().map(|version| format!("{version:x}"))
+}
+
+/// A membership that was proposed and not in force when the server ended; one that cannot be read is none.
+// zk: QuorumPeerConfig.parse
+fn proposed(values: &Values<'_>, raw: &Raw, multi_address: bool) -> Option<Verifier> {
+    let config = raw.file.clone()?;
+    let mut path = std::fs::canonicalize(&config).unwrap_or(config).into_os_string();
+    path.push(".dynamic.next");
+    let text = std::fs::read_to_string(&path).ok()?;
+    match Verifier::from_text(&text, multi_address) {
+        Ok(verifier) => Some(verifier),
+        Err(error) => {
+            values.warn(format!("{}: {error}; the file is ignored", Path::new(&path).display()));
+            None
+        }
+    }
 }
 
 /// zk: QuorumPeerConfig.setupMyId

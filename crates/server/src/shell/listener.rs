@@ -1,19 +1,23 @@
 //! The client port: accepts while there is room, and says so once when there is none.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ensemble::HostPort;
 use pipeline::auth::identities_of;
 use pipeline::outbox::Outbox;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::clients::{Client, Full};
-use super::{Shared, Stage, connection};
+use super::{Shared, Stage, connection, lock};
 use crate::clock;
-use crate::settings::ClientSettings;
+use crate::settings::{ClientSettings, client_host};
 
 /// What Java takes when no backlog is given.
 const BACKLOG_DEFAULT: i32 = 50;
@@ -21,6 +25,8 @@ const BACKLOG_DEFAULT: i32 = 50;
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// The process is no longer out of descriptors when it was not for so long: one line, however often it runs out.
 const EXHAUSTED_OVER: Duration = Duration::from_secs(5);
+/// Between two attempts to bind the port anew.
+const BIND_RETRY_EVERY: Duration = Duration::from_millis(200);
 /// Refusals of this time share one line in the log.
 const REFUSAL_LINE_EVERY: Duration = Duration::from_secs(1);
 
@@ -49,8 +55,112 @@ pub(crate) fn bind_to(address: SocketAddr, backlog: i32) -> io::Result<std::net:
     Ok(socket.into())
 }
 
-/// Accepts until the server drains.
-pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+/// Where clients are accepted, which a change of the membership may change.
+#[derive(Debug)]
+pub(crate) struct ClientPort {
+    place: Mutex<Place>,
+    /// Counts the places so far.
+    turn: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// As it was asked for.
+    wanted: Option<SocketAddr>,
+    /// As it is bound.
+    bound: Option<SocketAddr>,
+    /// Who accepts there.
+    task: Option<JoinHandle<()>>,
+}
+
+impl ClientPort {
+    pub(crate) fn new(wanted: Option<SocketAddr>, bound: Option<SocketAddr>) -> Self {
+        let place = Place { wanted, bound, task: None };
+        Self { place: Mutex::new(place), turn: watch::Sender::new(0) }
+    }
+
+    /// Where it is bound.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        lock(&self.place).bound
+    }
+
+    /// The port itself.
+    pub(crate) fn number(&self) -> Option<u16> {
+        self.address().map(|address| address.port())
+    }
+}
+
+/// Accepts at the place of the start.
+pub(crate) fn begin(shared: &Arc<Shared>, runtime: &Handle, listener: TcpListener) {
+    let task = runtime.spawn(accept(Arc::clone(shared), listener, shared.client_port.turn.subscribe()));
+    lock(&shared.client_port.place).task = Some(task);
+}
+
+/// Accepts elsewhere, if that is elsewhere; connections that stand go on.
+// zk: NIOServerCnxnFactory.reconfigure
+pub(crate) fn move_to(shared: &Arc<Shared>, runtime: &Handle, client: &HostPort) {
+    let (wanted, any_host) = match client_host(&client.host) {
+        None => (Some(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), client.port)), true),
+        Some(host) => {
+            ((host.as_str(), client.port).to_socket_addrs().ok().and_then(|mut all| all.next()), false)
+        }
+    };
+    let Some(wanted) = wanted else {
+        return tracing::error!(%client, "clients find us where we were: the name has no address");
+    };
+    let port = &shared.client_port;
+    let mut place = lock(&port.place);
+    if place.wanted.is_some_and(|before| is_same(before, wanted)) {
+        return;
+    }
+    place.wanted = Some(wanted);
+    place.bound = None;
+    port.turn.send_modify(|turn| *turn += 1);
+    let before = place.task.take();
+    let (shared, mut turn) = (Arc::clone(shared), port.turn.subscribe());
+    place.task = Some(runtime.spawn(async move {
+        turn.mark_unchanged();
+        if let Some(before) = before {
+            // A task that panicked has raised the alarm.
+            let _ = before.await;
+        }
+        if let Some(listener) = bind_again(&shared, wanted, any_host, &mut turn).await {
+            accept(shared, listener, turn).await;
+        }
+    }));
+}
+
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    let both_are_wildcards = one.ip().is_unspecified() && other.ip().is_unspecified();
+    one == other || (both_are_wildcards && one.port() == other.port())
+}
+
+/// Tries until the port is free, or another one is wanted.
+async fn bind_again(
+    shared: &Shared,
+    wanted: SocketAddr,
+    any_host: bool,
+    turn: &mut watch::Receiver<u64>,
+) -> Option<TcpListener> {
+    let settings = ClientSettings { any_host, ..shared.settings.client.clone() };
+    while !turn.has_changed().unwrap_or(true) && *shared.stage.borrow() == Stage::Serving {
+        match bind(&settings, wanted).and_then(TcpListener::from_std) {
+            Ok(listener) => {
+                lock(&shared.client_port.place).bound = listener.local_addr().ok();
+                tracing::info!(address = %wanted, "clients are accepted here from now on");
+                return Some(listener);
+            }
+            Err(error) => {
+                tracing::error!(address = %wanted, "the client port cannot be bound: {error}; tried again")
+            }
+        }
+        tokio::time::sleep(BIND_RETRY_EVERY).await;
+    }
+    None
+}
+
+/// Accepts until the server drains, or clients are to be accepted elsewhere.
+async fn accept(shared: Arc<Shared>, listener: TcpListener, mut turn: watch::Receiver<u64>) {
     let guard = shared.alarm.guard("the listener");
     let mut stage = shared.stage.subscribe();
     let mut exhausted: Option<Instant> = None;
@@ -59,6 +169,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stage.changed() => continue,
+            _ = turn.changed() => break,
         };
         match accepted {
             Ok((stream, remote)) => {

@@ -16,6 +16,7 @@ pub(crate) mod clients;
 mod connection;
 pub(crate) mod disk;
 pub(crate) mod listener;
+pub(crate) mod membership;
 pub(crate) mod replica;
 pub(crate) mod snapshots;
 
@@ -96,7 +97,10 @@ pub(crate) struct Shared {
     pub(crate) large_bytes: AtomicUsize,
     /// `stmk`.
     pub(crate) trace_mask: AtomicI64,
-    pub(crate) client_port: Option<u16>,
+    /// The client port, wherever it is at the moment.
+    pub(crate) client_port: listener::ClientPort,
+    /// What a member of an ensemble knows of the others.
+    pub(crate) membership: Option<membership::Membership>,
     /// `version-2` directories of snapshots and of logs.
     pub(crate) dirs: Dirs,
     pub(crate) is_purging: AtomicBool,

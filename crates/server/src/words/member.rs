@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::settings::EnsembleSettings;
+use crate::shell::membership::{Membership, View};
 use crate::shell::{Message, Shared};
 
 /// What the replica says of itself; nothing for a standalone server, or one that is about to end.
@@ -32,9 +33,9 @@ pub(super) fn mode(mode: Option<Mode>) -> &'static str {
 
 /// What `conf` adds. A server that reads only does not speak of the others.
 // zk: QuorumZooKeeperServer.dumpConf, ReadOnlyZooKeeperServer.dumpConf
-pub(super) fn conf(member: &EnsembleSettings, mode: Option<Mode>) -> String {
+pub(super) fn conf(member: &EnsembleSettings, view: &View, mode: Option<Mode>) -> String {
     let ports = |port: fn(&PeerAddress) -> u16| {
-        let ports: Vec<_> = member.own.addresses.iter().map(|address| port(address).to_string()).collect();
+        let ports: Vec<_> = view.own.addresses.iter().map(|address| port(address).to_string()).collect();
         ports.join("|")
     };
     format!(
@@ -43,13 +44,13 @@ pub(super) fn conf(member: &EnsembleSettings, mode: Option<Mode>) -> String {
         member.sync_limit,
         ports(|address| address.election_port),
         ports(|address| address.quorum_port),
-        match member.learner_type {
+        match view.learner_type {
             LearnerType::Participant => 0,
             LearnerType::Observer => 1,
         },
         match mode {
             Some(Mode::ReadOnly) => String::new(),
-            _ => format!("membership: \n{}", member.verifier),
+            _ => format!("membership: \n{}", view.current),
         }
     )
 }
@@ -91,16 +92,16 @@ pub(super) fn proposal_line(shared: &Shared, out: &mut String) {
 /// The gauges of a member.
 // zk: QuorumZooKeeperServer, LeaderZooKeeperServer, FollowerZooKeeperServer: registerMetrics
 pub(super) fn gauges(shared: &Shared, report: &PeerReport, put: &mut dyn FnMut(&str, String)) {
-    let Some(member) = &shared.settings.ensemble else { return };
+    let Some(view) = shared.membership.as_ref().map(Membership::view) else { return };
     if report.mode == Some(Mode::ReadOnly) {
         return;
     }
-    put("quorum_size", member.verifier.members().len().to_string());
+    put("quorum_size", view.current.members().len().to_string());
     put("peer_state", report.peer_state.to_owned());
     match report.mode {
         Some(Mode::Leader) => {
             let votes = |server: Option<ensemble::ServerId>| {
-                server.is_some_and(|server| member.verifier.voters().any(|voter| voter.id == server))
+                server.is_some_and(|server| view.current.is_voter(server))
             };
             let synced = report.learners.iter().filter(|learner| learner.is_synced);
             let followers = synced.clone().filter(|learner| learner.is_follower);

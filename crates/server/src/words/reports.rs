@@ -16,6 +16,7 @@ use super::member;
 use super::text::{self, Bin, ConnectionLine, ServerLines};
 use crate::clock;
 use crate::shell::clients::Client;
+use crate::shell::membership::Membership;
 use crate::shell::{Message, Shared, lock};
 
 /// Interval of the reference's queue of connections.
@@ -36,7 +37,7 @@ impl Reports for Shared {
     // zk: ZooKeeperServer.dumpConf
     fn conf(&self) -> String {
         let settings = &self.settings;
-        let port = self.client_port.map_or(-1, i32::from);
+        let port = self.client_port.number().map_or(-1, i32::from);
         let id = settings.ensemble.as_ref().map_or(0, |member| member.me.0);
         let mut out = format!(
             "clientPort={port}\nsecureClientPort=-1\ndataDir={}\ndataDirSize={}\ndataLogDir={}\ndataLogSize={}\n\
@@ -52,7 +53,9 @@ impl Reports for Shared {
             settings.session.max_timeout_ms,
             settings.client.backlog
         );
-        out.extend(settings.ensemble.as_ref().map(|member| member::conf(member, self.mode())));
+        let membership = self.membership.as_ref().map(Membership::view);
+        let of_ensemble = settings.ensemble.as_ref().zip(membership);
+        out.extend(of_ensemble.map(|(member, view)| member::conf(member, &view, self.mode())));
         out
     }
 

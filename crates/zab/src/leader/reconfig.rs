@@ -29,9 +29,8 @@ impl Leader {
     // zk: Leader.isQuorumSynced
     pub fn has_synced_quorum(&self, verifier: &Verifier) -> bool {
         let tick = self.tick();
-        let is_well = |link: &&Link| {
-            link.is_follower() && link.is_forwarding() && tick <= link.heard_until_tick
-        };
+        let is_well =
+            |link: &&Link| link.is_follower() && link.is_forwarding() && tick <= link.heard_until_tick;
         let synced = self.links.values().filter(is_well).filter_map(Link::follower);
         verifier.contains_quorum(&synced.chain([self.settings.me]).collect())
     }
@@ -111,7 +110,9 @@ impl Leader {
         let heirs = self.links.values().filter_map(|link| Some((acked(link)?, link.follower()?)));
         let heirs = heirs.filter(|(_, server)| *server != me && self.last_seen.is_voter(*server));
         // The smallest id among those who have come as far.
-        heirs.max_by_key(|(acked, server)| (*acked, core::cmp::Reverse(*server))).map_or(me, |(_, server)| server)
+        heirs
+            .max_by_key(|(acked, server)| (*acked, core::cmp::Reverse(*server)))
+            .map_or(me, |(_, server)| server)
     }
 
     /// Those who are to be counted in a quorum by what they say now, whatever membership they vote in.

@@ -37,7 +37,9 @@ impl Learner {
     /// The membership that the leader begins with; it is in force when the leader says UPTODATE.
     // zk: Learner.syncWithLeader, NEWLEADER
     pub(super) fn see_new_leader(&mut self, config: Option<String>, out: &mut Vec<LearnerAction>) {
-        let Some(text) = config.filter(|text| self.settings.reconfig_enabled && text.len() > 1) else { return };
+        let Some(text) = config.filter(|text| self.settings.reconfig_enabled && text.len() > 1) else {
+            return;
+        };
         match Verifier::from_text(&text, self.settings.multi_address) {
             Ok(verifier) => {
                 let verifier = Arc::new(verifier);

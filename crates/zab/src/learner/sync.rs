@@ -267,7 +267,9 @@ impl Learner {
         if !matches!(self.phase, Phase::Acknowledged) {
             return self.unexpected("UPTODATE before the ACK of NEWLEADER", out);
         }
-        out.extend(mem::take(&mut self.config).map(|verifier| LearnerAction::Activate { verifier, appointed: None }));
+        out.extend(
+            mem::take(&mut self.config).map(|verifier| LearnerAction::Activate { verifier, appointed: None }),
+        );
         out.push(LearnerAction::Send(Packet::Ack(self.epoch_zxid())));
         out.push(LearnerAction::Note(LearnerNote::Synchronised { epoch: self.epoch }));
         out.push(LearnerAction::Serve { epoch: self.epoch });

@@ -128,8 +128,14 @@ fn checks_come_in_the_reference_s_order() {
         request.new_members = Some("server.1=a:1:2,server.2=b:1:2".to_owned());
         request.leaving_servers = Some("x".to_owned());
     });
-    let alone = Case { settings: PipelineSettings { standalone_enabled: false, ..Case::default().settings }, ..Case::default() };
-    let skips = PipelineSettings { acl: tree::acl::AclSettings { skip_acl: true, ..tree::acl::AclSettings::with_default_providers() }, ..Case::default().settings };
+    let alone = Case {
+        settings: PipelineSettings { standalone_enabled: false, ..Case::default().settings },
+        ..Case::default()
+    };
+    let skips = PipelineSettings {
+        acl: tree::acl::AclSettings { skip_acl: true, ..tree::acl::AclSettings::with_default_providers() },
+        ..Case::default().settings
+    };
     for (case, wanted) in [
         (Case::default(), None),
         (request(|request| request.cur_config_id = 5), None),

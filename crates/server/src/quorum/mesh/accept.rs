@@ -14,15 +14,15 @@ use tokio::time::{Instant, sleep};
 use super::Shared;
 use super::dial::{prepare, within};
 use super::initial_message::{InitialMessage, Progress};
-use super::settings::{BACKLOG, BIND_RETRY_EVERY, HANDSHAKES_MAX, MeshSettings};
+use super::settings::{BACKLOG, BIND_RETRY_EVERY, HANDSHAKES_MAX};
 use super::table::Arrival;
 use crate::shell::listener::bind_to;
 use crate::shell::lock;
 
 /// Where to listen.
-pub(super) fn addresses(settings: &MeshSettings) -> Vec<HostPort> {
-    let mut addresses = settings.own_addresses.clone();
-    if settings.listen_on_all_ips {
+pub(super) fn addresses(shared: &Shared) -> Vec<HostPort> {
+    let mut addresses = lock(&shared.own_addresses).clone();
+    if shared.settings.listen_on_all_ips {
         addresses.iter_mut().for_each(|address| "::".clone_into(&mut address.host));
     }
     addresses.sort();
@@ -33,13 +33,20 @@ pub(super) fn addresses(settings: &MeshSettings) -> Vec<HostPort> {
 /// Binds one address and accepts on it. Tells `bound` how the binding went, once.
 // zk: QuorumCnxManager.Listener.ListenerHandler.acceptConnections
 pub(super) async fn run(shared: Arc<Shared>, address: HostPort, bound: mpsc::Sender<io::Result<()>>) {
-    let outcome = bind_patiently(&address, shared.settings.bind_attempts).await;
+    let mut places = shared.places.subscribe();
+    let outcome = tokio::select! {
+        outcome = bind_patiently(&address, shared.settings.bind_attempts) => outcome,
+        _ = places.changed() => return,
+    };
     match outcome {
         Ok(listener) => {
             tracing::info!(%address, "listening for elections");
             bound.send(Ok(())).await.ok();
             drop(bound);
-            accept(&shared, listener).await;
+            tokio::select! {
+                () = accept(&shared, listener) => {}
+                _ = places.changed() => tracing::info!(%address, "no longer listening for elections"),
+            }
         }
         Err(error) => {
             bound.send(Err(error)).await.ok();

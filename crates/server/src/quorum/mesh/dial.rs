@@ -16,6 +16,7 @@ use super::Shared;
 use super::initial_message::InitialMessage;
 use super::settings::{ADDRESS_STAGGER, ADDRESSES_TRIED_MAX, MeshSettings, timer};
 use super::table::{Attempt, DialOrder};
+use crate::shell::lock;
 
 /// Carries out an order. Each peer has a task of its own, so that nobody waits for another one's dead address.
 pub(super) async fn run(shared: Arc<Shared>, order: DialOrder) {
@@ -57,7 +58,7 @@ async fn try_once(shared: &Arc<Shared>, order: &DialOrder, addresses: Vec<HostPo
         return Ok(());
     }
     let remote = stream.peer_addr()?;
-    let hello = InitialMessage { sender: settings.me, addresses: settings.own_addresses.clone() };
+    let hello = InitialMessage { sender: settings.me, addresses: lock(&shared.own_addresses).clone() };
     let hello = hello.encode(settings.multi_address);
     let written = within(settings.handshake_timeout, stream.write_all(&hello)).await;
     written.map_err(|error| at(remote, error))?;

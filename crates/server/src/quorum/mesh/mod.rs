@@ -31,7 +31,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use ensemble::ServerId;
+use ensemble::{HostPort, Member, ServerId};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -42,6 +42,7 @@ pub(crate) use table::Members;
 
 use crate::shell::lock;
 use inbox::Inbox;
+use settings::election_addresses;
 use table::{DialOrder, Seat, Table};
 
 /// The election port and all its connections; they close when it is dropped.
@@ -58,6 +59,10 @@ pub(crate) struct Mesh {
 struct Shared {
     settings: MeshSettings,
     table: Mutex<Table>,
+    /// Our election addresses as they are now.
+    own_addresses: Mutex<Vec<HostPort>>,
+    /// Counts the places where we listened.
+    places: watch::Sender<u64>,
     inbox: Inbox,
     handshakes: accept::Handshakes,
     runtime: Handle,
@@ -85,6 +90,8 @@ impl Mesh {
         let (alive, ended) = mpsc::channel(1);
         let shared = Arc::new(Shared {
             table: Mutex::new(Table::new(&settings, members, Instant::now())),
+            own_addresses: Mutex::new(settings.own_addresses.clone()),
+            places: watch::Sender::new(0),
             settings,
             inbox: Inbox::default(),
             handshakes: accept::Handshakes::default(),
@@ -101,7 +108,7 @@ impl Mesh {
     /// Comes back when one address is bound, the others go on by themselves; or when none is.
     async fn listen(&self) -> io::Result<()> {
         let (bound, mut outcomes) = mpsc::channel(1);
-        for address in accept::addresses(&self.shared.settings) {
+        for address in accept::addresses(&self.shared) {
             self.shared.spawn(accept::run(Arc::clone(&self.shared), address, bound.clone()));
         }
         drop(bound);
@@ -135,8 +142,22 @@ impl Mesh {
         orders.into_iter().for_each(|order| self.shared.spawn_dial(order));
     }
 
+    /// We are elsewhere, if our line says so: listens there, and tells whom we dial. Connections stay.
+    // zk: QuorumPeer.restartLeaderElection
+    pub(crate) fn move_to(&self, own: &Member) {
+        let addresses = election_addresses(own);
+        if std::mem::replace(&mut *lock(&self.shared.own_addresses), addresses.clone()) == addresses {
+            return;
+        }
+        self.shared.places.send_modify(|places| *places += 1);
+        // Nobody waits: each task says how it went.
+        let (bound, _) = mpsc::channel(1);
+        for address in accept::addresses(&self.shared) {
+            self.shared.spawn(accept::run(Arc::clone(&self.shared), address, bound.clone()));
+        }
+    }
+
     /// Other members, committed and proposed ones together. Connections stay.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a membership that changes"))]
     pub(crate) fn set_members(&self, members: Members) {
         self.shared.table().set_members(members);
     }

@@ -113,7 +113,7 @@ pub(crate) fn members_of<'a>(memberships: impl IntoIterator<Item = &'a Verifier>
     members
 }
 
-fn election_addresses(member: &Member) -> Vec<HostPort> {
+pub(super) fn election_addresses(member: &Member) -> Vec<HostPort> {
     let address = |one: &PeerAddress| HostPort { host: one.host.clone(), port: one.election_port };
     member.addresses.iter().map(address).collect()
 }

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use ensemble::Verifier;
 use jute::SessionId;
 use pipeline::event::Event as ServerEvent;
 use pipeline::outbox::CloseReason;
 use pipeline::time::Millis;
 use replica::{Event, Mode, Note, PeerEffect};
-use tree::snapshot::View;
+use tree::snapshot::View as StateView;
 use tree::{State, Watches};
 use zab::learner::Upstream;
 use zab::{Outgoing, Packet};
 
 use super::super::alarm::UNEXPECTED;
 use super::super::disk::DiskCommand;
-use super::super::lock;
+use super::super::membership::View;
+use super::super::{listener, lock};
 use super::{Member, ReplicaThread};
 use crate::clock;
 use crate::quorum::PeerMessage;
@@ -123,7 +125,7 @@ impl ReplicaThread {
     pub(super) fn carry_out_peer(&mut self, effect: PeerEffect) {
         match effect {
             PeerEffect::SendToLearner { link, what: Outgoing::Snapshot { zxid } } => {
-                let view = View::begin(&mut self.shared.write_state());
+                let view = StateView::begin(&mut self.shared.write_state());
                 if view.zxid() != zxid {
                     let why = format!("a snapshot for a learner is at {}, not at {zxid}", view.zxid());
                     return self.shared.alarm.raise(UNEXPECTED, why);
@@ -137,7 +139,7 @@ impl ReplicaThread {
             PeerEffect::Truncate { zxid } => self.tell_disk(DiskCommand::Truncate(zxid)),
             PeerEffect::GiveUpHistory { why } => self.tell_disk(DiskCommand::GiveUpHistory(why)),
             PeerEffect::InstallSnapshot { zxid } => {
-                let view = View::begin(&mut self.shared.write_state());
+                let view = StateView::begin(&mut self.shared.write_state());
                 if view.zxid() != zxid {
                     let why = format!("the state to be made durable is at {}, not at {zxid}", view.zxid());
                     return self.shared.alarm.raise(UNEXPECTED, why);
@@ -151,6 +153,13 @@ impl ReplicaThread {
                     None => self.shared.alarm.raise(UNEXPECTED, "a leader's state is missing".to_owned()),
                 }
             }
+            PeerEffect::SeeMembership { verifier } => {
+                if let Some(membership) = &self.shared.membership {
+                    let view = membership.see(&verifier);
+                    self.follow(&view);
+                }
+            }
+            PeerEffect::ActivateMembership { verifier, sets_node } => self.activate(&verifier, sets_node),
             PeerEffect::Serve { mode } => {
                 let _held = self.shared.write_state();
                 self.shared.mode.set(Some(mode));
@@ -192,21 +201,42 @@ impl ReplicaThread {
         }
     }
 
-    /// The membership node is each server's own while reconfiguration is off.
+    /// A membership is in force: files first, then ports and peers.
+    // zk: QuorumPeer.processReconfig
+    fn activate(&mut self, verifier: &Arc<Verifier>, sets_node: bool) {
+        let Some(membership) = &self.shared.membership else { return };
+        let view = membership.activate(verifier);
+        if sets_node {
+            set_config(&mut self.shared.write_state(), verifier);
+        }
+        if let Some(client) = verifier.member(view.own.id).and_then(|own| own.client.as_ref()) {
+            listener::move_to(&self.shared, &self.runtime, client);
+        }
+        self.follow(&view);
+    }
+
+    fn follow(&mut self, view: &View) {
+        if let Some(member) = &mut self.member {
+            member.peers.follow(view);
+        }
+    }
+
+    /// The membership node is what this server knows, wherever the state comes from.
     // zk: Learner.syncWithLeader, ZKDatabase.initConfigInZKDatabase
     fn replace_state(&mut self, mut state: State) {
         self.has_mismatched = false;
-        if let Some(member) = &self.shared.settings.ensemble {
-            state.set_config(
-                member.verifier.to_string().as_bytes(),
-                jute::Zxid(member.verifier.version),
-                clock::wall_ms(),
-            );
+        if let Some(membership) = &self.shared.membership {
+            set_config(&mut state, &membership.view().current);
         }
         let old = std::mem::replace(&mut *self.shared.write_state(), state);
         // A large tree takes a while to drop.
         drop(std::thread::Builder::new().name("old state".to_owned()).spawn(move || drop(old)));
     }
+}
+
+// zk: ZKDatabase.initConfigInZKDatabase
+fn set_config(state: &mut State, verifier: &Verifier) {
+    state.set_config(verifier.to_string().as_bytes(), jute::Zxid(verifier.version), clock::wall_ms());
 }
 
 fn asks_who_was_heard(message: &PeerMessage) -> bool {

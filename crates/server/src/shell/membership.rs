@@ -1,0 +1,171 @@
+//! The membership as the shell knows it: for words, for links, and in files.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ensemble::{LearnerType, Member, Verifier, files};
+use storage::{MembershipFiles, RealDisk};
+
+use crate::settings::EnsembleSettings;
+
+/// What a member of an ensemble knows of the ensemble.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// The membership in force.
+    pub(crate) current: Arc<Verifier>,
+    /// The last one that was proposed.
+    pub(crate) last_seen: Arc<Verifier>,
+    /// The own line, in force or the last one that was.
+    pub(crate) own: Member,
+    /// What we are by it; who has no line is a participant that does not vote.
+    pub(crate) learner_type: LearnerType,
+}
+
+/// The view, and the files that the next start begins with.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    view: RwLock<View>,
+    files: Option<MembershipFiles<RealDisk>>,
+}
+
+impl Membership {
+    /// As the settings say; a configuration file whose membership may move into a dynamic file is kept.
+    // zk: QuorumPeerConfig.parseProperties: backupOldConfig
+    pub(crate) fn new(member: &EnsembleSettings, config: Option<&Path>, reconfig_enabled: bool) -> Self {
+        // zk: QuorumPeerConfig.editStaticConfig: File.getCanonicalPath
+        let config = config.map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+        let files = config.map(|config| MembershipFiles::new(RealDisk, config));
+        if let Some(files) = &files
+            && reconfig_enabled
+            && !member.has_dynamic_file
+            && let Err(error) = files.back_up()
+        {
+            tracing::error!("the configuration file could not be copied: {error}");
+        }
+        let view = View {
+            current: Arc::clone(&member.verifier),
+            last_seen: Arc::clone(member.last_seen.as_ref().unwrap_or(&member.verifier)),
+            own: member.own.clone(),
+            learner_type: member.learner_type,
+        };
+        Self { view: RwLock::new(view), files }
+    }
+
+    pub(crate) fn view(&self) -> View {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One is proposed. Its file is durable on return; without it the server goes on, as the reference does.
+    // zk: QuorumPeer.setLastSeenQuorumVerifier
+    pub(crate) fn see(&self, verifier: &Arc<Verifier>) -> View {
+        self.change(|view| view.last_seen = Arc::clone(verifier));
+        if let Some(files) = &self.files
+            && let Err(error) = files.propose(files::dynamic_text(verifier, true).as_bytes())
+        {
+            tracing::error!("the proposed membership could not be written: {error}");
+        }
+        self.view()
+    }
+
+    /// One is in force. Its files are durable on return.
+    // zk: QuorumPeer.setQuorumVerifier
+    pub(crate) fn activate(&self, verifier: &Arc<Verifier>) -> View {
+        self.change(|view| {
+            if view.last_seen.version < verifier.version {
+                view.last_seen = Arc::clone(verifier);
+            }
+            let own = verifier.member(view.own.id);
+            view.learner_type = own.map_or(LearnerType::Participant, |own| own.learner_type);
+            if let Some(own) = own {
+                view.own = own.clone();
+            }
+            view.current = Arc::clone(verifier);
+        });
+        let view = self.view();
+        if let Err(error) = self.write(&view) {
+            tracing::error!(
+                "the membership could not be written, the next start may find an older one: {error}"
+            );
+        }
+        view
+    }
+
+    fn write(&self, view: &View) -> std::io::Result<()> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let verifier = &view.current;
+        // zk: QuorumPeer.needEraseClientInfoFromStaticConfig
+        let erases = verifier.member(view.own.id).is_some_and(|own| own.client.is_some());
+        let edit = |old: &[u8], dynamic: &Path| {
+            let (old, dynamic) = (String::from_utf8_lossy(old), dynamic.to_string_lossy());
+            files::static_text(&old, &dynamic, erases).into_bytes()
+        };
+        files.activate(verifier.version, files::dynamic_text(verifier, false).as_bytes(), edit)?;
+        if verifier.version == view.last_seen.version {
+            files.forget_proposed()?;
+        }
+        Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut View)) {
+        change(&mut self.view.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Dir;
+    use crate::settings::{ConfigSource, Raw, Settings};
+
+    fn settings(dir: &Dir) -> Settings {
+        let path = dir.path().join("zoo.cfg");
+        Settings::check(&Raw::gather(&ConfigSource::File(path), &[], |_| None).unwrap()).unwrap()
+    }
+
+    fn start(dir: &Dir) -> (Membership, Settings) {
+        let settings = settings(dir);
+        let member = settings.ensemble.clone().unwrap();
+        (Membership::new(&member, settings.config_file.as_deref(), true), settings)
+    }
+
+    #[test]
+    fn the_next_start_finds_the_membership_in_force_and_the_proposed_one() {
+        let dir = Dir::new("membership-files");
+        let data = dir.path().display().to_string();
+        let text = format!(
+            "# ours\ndataDir={data}\nclientPort=7\ninitLimit=5\nsyncLimit=2\nreconfigEnabled=true\n\
+             server.1=127.0.0.1:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n"
+        );
+        std::fs::write(dir.path().join("zoo.cfg"), &text).unwrap();
+        std::fs::write(dir.path().join("myid"), "1").unwrap();
+        let (membership, _) = start(&dir);
+        assert_eq!(std::fs::read_to_string(dir.path().join("zoo.cfg.bak")).unwrap(), text);
+        let first = membership.view().current.with_version(0x1_0000_0000);
+        membership.see(&Arc::new(first.clone()));
+        membership.activate(&Arc::new(first));
+
+        let (membership, found) = start(&dir);
+        assert_eq!(found.ensemble.as_ref().unwrap().verifier.version, 0x1_0000_0000);
+        assert_eq!(found.client.address.map(|address| address.port()), Some(7));
+        let lines = "server.1=127.0.0.1:1:2:participant;0.0.0.0:9\nserver.2=b:1:2\nversion=200000005";
+        let second = Arc::new(Verifier::from_text(lines, false).unwrap());
+        membership.see(&second);
+        let found = settings(&dir).ensemble.unwrap();
+        assert_eq!(found.verifier.version, 0x1_0000_0000);
+        assert_eq!(found.last_seen.map(|seen| seen.version), Some(0x2_0000_0005));
+
+        membership.activate(&second);
+        let found = settings(&dir);
+        assert_eq!(found.client.address.map(|address| address.port()), Some(9));
+        let member = found.ensemble.unwrap();
+        assert_eq!((member.verifier.version, member.verifier.members().len()), (0x2_0000_0005, 2));
+        assert!(member.last_seen.is_none() && member.has_dynamic_file);
+        let now = std::fs::read_to_string(dir.path().join("zoo.cfg")).unwrap();
+        let dynamic = dir.path().canonicalize().unwrap().join("zoo.cfg.dynamic.200000005");
+        let expected = format!(
+            "# ours\ndataDir={data}\ninitLimit=5\nsyncLimit=2\nreconfigEnabled=true\ndynamicConfigFile={}\n",
+            dynamic.display()
+        );
+        assert_eq!(now, expected);
+    }
+}
