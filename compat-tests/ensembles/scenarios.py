@@ -7,6 +7,7 @@ from migration import migrate
 from mixes import mix
 from power import power
 from read_only import read_only
+from reconfig import grow, replace, roles
 from rounds import rounds
 
 KILLS = ("kill-follower", "kill-leader", "kill-all")
@@ -27,6 +28,12 @@ ALL = [
      {"orders": ("leader last", "leader first")}),
     ("migration-first", "from the reference to ours, leader first; back, leader last", migrate, None, {"orders": ("leader first", "leader last")}),
     ("migration-3.8.0", "from Debian's 3.8.0 to ours, and back", migrate, None, {"there": "D"}),
+    ("reconfig-replace", "all members replaced one by one, ours by the reference's and the other way", replace, {"kinds": "RRRRRR"}, {"kinds": "RRRAAA"}),
+    ("reconfig-replace-back", "the reference's replaced by ours", replace, None, {"kinds": "AAARRR"}),
+    ("reconfig-replace-mixed", "members of both kinds, replaced", replace, None, {"kinds": "RARARA"}),
+    ("reconfig-roles", "members observe, leave, come back and move", roles, {"kinds": "RRR"}, {"kinds": "RAR"}),
+    ("reconfig-roles-apache", "the same, most are the reference's", roles, None, {"kinds": "ARA"}),
+    ("reconfig-grow", "one server grows to five, and shrinks", grow, None, {"kinds": "RARAR"}),
     ("faults-kills", "kill -9 of a follower, the leader, all at once", fault, None, {"what": KILLS, "count": 10}),
     ("faults-sleeps", "SIGSTOP of the leader, of all, for twice the syncLimit", fault, None, {"what": SLEEPS, "count": 5}),
     ("faults-partitions", "one-way, symmetric and bridge partitions, changing ones, slow links", fault, None, {"what": PARTITIONS, "count": 3}),

@@ -56,6 +56,8 @@ class Server:
         self.port = port or free_port()
         self.settings = list(settings)
         self.flags = flags
+        # A member whose membership may change writes its zoo.cfg itself, once it has one.
+        self.writes_config = True
         self.process = None
 
     def start(self, wait=60):
@@ -78,7 +80,8 @@ class Server:
                  "4lw.commands.whitelist=*", f"DigestAuthenticationProvider.superDigest={SUPER_DIGEST}", *self.settings]
         if not any(line.startswith("tickTime=") for line in lines):
             lines.append("tickTime=2000")
-        config.write_text("\n".join(lines) + "\n")
+        if self.writes_config or not config.exists():
+            config.write_text("\n".join(lines) + "\n")
         words = [str(config) if word == "{cfg}" else word for word in self.command]
         if str(config) not in words:
             words.append(str(config))

@@ -51,7 +51,7 @@ pub(super) fn membership(
     if voters == 0 && !standalone_enabled {
         return rule("standaloneEnabled=false needs at least one participant among the server lines");
     }
-    if voters < 2 && observers > 0 {
+    if voters < 2 && observers > 0 && standalone_enabled {
         return rule("observers without a quorum of participants are not a valid membership");
     }
     if voters > 1 || !standalone_enabled {

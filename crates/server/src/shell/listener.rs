@@ -98,6 +98,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, runtime: &Handle, listener: TcpListene
 
 /// Accepts elsewhere, if that is elsewhere; connections that stand go on.
 // zk: NIOServerCnxnFactory.reconfigure
+// diverges(client-port-bound-later): the reference tries once
 pub(crate) fn move_to(shared: &Arc<Shared>, runtime: &Handle, client: &HostPort) {
     let (wanted, any_host) = match client_host(&client.host) {
         None => (Some(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), client.port)), true),

@@ -87,6 +87,7 @@ impl Leader {
     ) -> ServerId {
         let leader = self.designate(acked);
         self.verifier = Arc::clone(&self.last_seen);
+        // diverges(reconfig-quorum-behind-the-change): in the reference what was proposed meanwhile needs the old quorum too
         self.acks.require(Arc::clone(&self.last_seen), zxid);
         self.acks.settle();
         let verifier = &self.verifier;

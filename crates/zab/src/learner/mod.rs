@@ -104,6 +104,7 @@ struct Adoption {
     committed: Vec<LearnerAction>,
     bytes: usize,
     /// Memberships that came into force with them: they wait until the state is on its way to the disk.
+    // diverges(reconfig-activates-behind-the-snapshot): the reference leaves at once when its role changes
     activations: Vec<LearnerAction>,
 }
 

@@ -144,6 +144,7 @@ impl Mesh {
 
     /// We are elsewhere, if our line says so: listens there, and tells whom we dial. Connections stay.
     // zk: QuorumPeer.restartLeaderElection
+    // diverges(reconfig-keeps-connections): the reference closes all
     pub(crate) fn move_to(&self, own: &Member) {
         let addresses = election_addresses(own);
         if std::mem::replace(&mut *lock(&self.shared.own_addresses), addresses.clone()) == addresses {
