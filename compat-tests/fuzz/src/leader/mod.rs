@@ -94,6 +94,7 @@ impl Run {
             sync_limit: 2,
             forces_snapshot: choice & 0x10 != 0,
             sends_log: choice & 0x20 != 0,
+            reconfig_enabled: false,
         };
         let last = Zxid::from_parts(EPOCH, 9);
         let mut recent = Recent::new(3);
@@ -106,6 +107,7 @@ impl Run {
             last,
             last_processed: if choice & 0x80 == 0 { last } else { Zxid::from_parts(EPOCH + 1, 0) },
             recent,
+            last_seen: None,
         };
         let mut out = Vec::new();
         let leader = Leader::new(settings, Arc::clone(&verifier), start, 0, &mut out);

@@ -149,6 +149,9 @@ impl Model {
                 assert!(self.links.get(link).is_some_and(|link| link.was_asked && !link.has_plan));
             }
             LeaderAction::Abdicate { .. } => self.is_over = true,
+            LeaderAction::See(_) | LeaderAction::Activate { .. } => {
+                unreachable!("no membership changes here")
+            }
             LeaderAction::Note(_) => {}
         }
     }

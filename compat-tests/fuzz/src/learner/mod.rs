@@ -76,6 +76,8 @@ impl Run {
             tick_ms: 1000,
             init_limit: 10,
             sync_limit: 5,
+            reconfig_enabled: true,
+            multi_address: false,
         };
         let accepted_epoch = epoch + i32::from(choice >> 7);
         let start = LearnerStart { accepted_epoch, current_epoch: epoch, last };

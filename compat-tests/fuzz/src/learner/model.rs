@@ -209,15 +209,17 @@ impl Model {
                 self.base = *zxid;
                 self.asked.push_back(Asked::Install(*zxid));
             }
-            LearnerAction::Serve { epoch, .. } => {
+            LearnerAction::Serve { epoch } => {
                 assert!(
                     self.newleader_acked && !self.is_serving && self.current_epoch == *epoch,
                     "served early"
                 );
                 self.is_serving = true;
             }
-            LearnerAction::Activate { zxid, .. } => {
-                assert!(*zxid <= self.applied, "in force before it is applied")
+            LearnerAction::See(_) => {}
+            LearnerAction::Activate { appointed, .. } => {
+                let is_applied = appointed.is_none_or(|(_, zxid)| zxid <= self.applied);
+                assert!(is_applied, "in force before it is applied");
             }
             LearnerAction::AnswerPing { .. } | LearnerAction::Revalidated { .. } | LearnerAction::Synced => {
                 assert!(self.is_serving, "answered before UPTODATE");
