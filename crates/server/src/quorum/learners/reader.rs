@@ -138,6 +138,8 @@ mod tests {
 
     fn settings() -> Arc<PortSettings> {
         Arc::new(PortSettings {
+            own: ensemble::Member::parse(ensemble::ServerId(1), "h:1:2", false).unwrap(),
+            listens_on_all: false,
             listen: vec![],
             members: vec![],
             leader_no_delay: true,
