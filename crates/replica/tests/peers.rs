@@ -113,6 +113,8 @@ impl Script {
             }
             "cut" => self.ensemble().cut(number(word(1)), number(word(2))),
             "heal" => self.ensemble().heal(),
+            // A standalone server wrote the end of the history there.
+            "alone" => self.ensemble().host(number(word(1))).disk.is_standalone = word(2) != "off",
             "hold-disk" => self.ensemble().host(number(word(1))).disk.is_held = true,
             "release-disk" => {
                 self.ensemble().host(number(word(1))).disk.is_held = false;

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Server {
         /// A zoo.cfg; or a port, a data directory, the tick time in ms and the connections per address.
         configuration: Vec<String>,
+        /// A leader's history may replace what this server wrote standalone.
+        #[arg(long)]
+        discard_local_data: bool,
     },
     /// Talk to a server: a shell, or a single command.
     #[command(
@@ -155,7 +158,7 @@ mod tests {
         assert_eq!(words, ["-server", "h:1", "get", "-s", "/a"]);
         let parsed = Parsed::try_parse_from(["r", "server", "2181", "/data", "2000", "60"]).unwrap();
         assert!(
-            matches!(parsed.command, Some(Command::Server { configuration }) if configuration.len() == 4)
+            matches!(parsed.command, Some(Command::Server { configuration, .. }) if configuration.len() == 4)
         );
         assert!(Parsed::try_parse_from(["r", "nonsense"]).is_err_and(|why| why.exit_code() == 2));
     }

@@ -18,10 +18,15 @@ use arguments::{Command, Invocation};
 use text::say;
 
 fn main() -> ExitCode {
-    let Invocation { properties, command } = Invocation::parse();
+    let Invocation { mut properties, command } = Invocation::parse();
     match command {
         None => serve::built_in(properties),
-        Some(Command::Server { configuration }) => serve::configured(&configuration, properties),
+        Some(Command::Server { configuration, discard_local_data }) => {
+            if discard_local_data {
+                properties.push((serve::DISCARD_LOCAL_DATA.to_owned(), true.to_string()));
+            }
+            serve::configured(&configuration, properties)
+        }
         Some(Command::Cli { words }) => cli::main(&words),
         Some(Command::Log(what)) => inspect::log(&what),
         Some(Command::Snapshot(what)) => inspect::snapshot(&what),

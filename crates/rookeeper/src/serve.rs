@@ -13,6 +13,9 @@ use tracing_subscriber::EnvFilter;
 use crate::text::say;
 use crate::version;
 
+/// What `--discard-local-data` stands for.
+pub(crate) const DISCARD_LOCAL_DATA: &str = "zookeeper.discardLocalData";
+
 /// Without any configuration: says where it serves and what to try.
 pub(crate) fn built_in(properties: Vec<(String, String)>) -> ExitCode {
     serve(Invocation { config: ConfigSource::BuiltIn, defines: properties }, banner)

@@ -315,6 +315,9 @@ fn start_member<D: Disk>(
         jute::Zxid(member.verifier.version),
         clock::wall_ms(),
     );
+    if shared.settings.data.discards_local_data {
+        store.forget_standalone().map_err(|error| refuse(error.to_string()))?;
+    }
     let start = quorum::start::peer_start(store, last, has_history).map_err(refuse)?;
     let ports = quorum::start::port_settings(&shared.settings, member).map_err(refuse)?;
     let (out, inbox) = mpsc::channel(PEER_INBOX_MAX);

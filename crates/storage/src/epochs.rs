@@ -8,7 +8,7 @@ use crate::StorageError;
 use crate::disk::{Disk, read_full_at, write_atomically};
 
 const ACCEPTED: &str = "acceptedEpoch";
-const CURRENT: &str = "currentEpoch";
+pub(crate) const CURRENT: &str = "currentEpoch";
 const TEMPORARY: &str = ".tmp";
 const MYID: &str = "myid";
 /// None of these files is longer.
@@ -93,7 +93,12 @@ fn healed<D: Disk>(disk: &D, dir: &Path, of_log: i64, accepted: Option<i64>) -> 
     Err(StorageError::Epochs { path: dir.join(CURRENT), what })
 }
 
-fn write_number<D: Disk>(disk: &D, dir: &Path, name: &str, number: i64) -> Result<(), StorageError> {
+pub(crate) fn write_number<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    name: &str,
+    number: i64,
+) -> Result<(), StorageError> {
     let path = dir.join(name);
     let temporary = dir.join(format!("{name}{TEMPORARY}"));
     write_atomically(disk, &temporary, &path, number.to_string().as_bytes())
@@ -102,7 +107,7 @@ fn write_number<D: Disk>(disk: &D, dir: &Path, name: &str, number: i64) -> Resul
 
 /// The number in the first line of a file; `None` without the file.
 // zk: QuorumPeer.readLongFromFile
-fn read_number<D: Disk>(disk: &D, path: &Path) -> Result<Option<i64>, StorageError> {
+pub(crate) fn read_number<D: Disk>(disk: &D, path: &Path) -> Result<Option<i64>, StorageError> {
     if !disk.exists(path).map_err(StorageError::io("look for", path))? {
         return Ok(None);
     }

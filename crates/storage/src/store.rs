@@ -1,5 +1,6 @@
 //! A data directory: which snapshots and logs there are, and what may be done with them.
 
+mod alone;
 mod aside;
 mod probe;
 mod purge;

@@ -142,6 +142,7 @@ fn learner(is_observer: bool, words: &str, now_ms: u64, out: &mut Vec<LearnerAct
         accepted_epoch: epoch("accepted").unwrap_or(4),
         current_epoch: epoch("current").unwrap_or(4),
         last: parse(word("last").unwrap_or("4.3")),
+        keeps_history: words.split(' ').any(|word| word == "alone"),
     };
     let learner = Learner::new(settings, start, now_ms, out);
     match word("held") {

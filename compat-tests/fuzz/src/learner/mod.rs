@@ -80,7 +80,8 @@ impl Run {
             multi_address: false,
         };
         let accepted_epoch = epoch + i32::from(choice >> 7);
-        let start = LearnerStart { accepted_epoch, current_epoch: epoch, last };
+        let start =
+            LearnerStart { accepted_epoch, current_epoch: epoch, last, keeps_history: epoch % 3 == 0 };
         let mut model = Model::new(is_observer, accepted_epoch, epoch, last);
         let mut out = Vec::new();
         let learner = Learner::new(settings, start, 0, &mut out).with_held_bytes_max(HELD_MAX);

@@ -6,7 +6,7 @@ use ensemble::ServerId;
 use jute::{TxnRecord, Zxid};
 use pipeline::event::Event;
 use pipeline::time::Millis;
-use zab::learner::{LearnerStart, Upstream};
+use zab::learner::{Departure, LearnerStart, Upstream};
 use zab::{Attempt, Learner, LearnerAction, LearnerSettings, Packet};
 
 use super::forwarder::Forwarder;
@@ -57,6 +57,7 @@ impl Following {
             current_epoch: member.history.current_epoch(),
             // zk: QuorumPeer.getLastLoggedZxid: -1, which leaders do not count, for a history that is not known to be whole
             last: member.history.vote(),
+            keeps_history: member.history.is_standalone(),
         };
         let attempt = Attempt(member.attempts);
         let mut actions = Vec::new();
@@ -246,7 +247,23 @@ impl Following {
             }
             LearnerAction::Leave { why } => {
                 self.has_ended = true;
-                step.note(Level::Warn, Note::LeftLeader { leader: self.leader, why: why.to_string() });
+                let level = match why {
+                    // It comes again with every election until the operator decides.
+                    Departure::WouldLose { .. } => {
+                        let has_told = core::mem::replace(&mut step.member.has_told_of_loss, true);
+                        if has_told { Level::Debug } else { Level::Error }
+                    }
+                    Departure::Lost(_)
+                    | Departure::TimedOut(_)
+                    | Departure::OldEpoch(_)
+                    | Departure::Unexpected(_)
+                    | Departure::Gap { .. }
+                    | Departure::UnknownCommit(_)
+                    | Departure::NotTruncated(_)
+                    | Departure::BadMembership(_)
+                    | Departure::TooMuchHeld => Level::Warn,
+                };
+                step.note(level, Note::LeftLeader { leader: self.leader, why: why.to_string() });
             }
             LearnerAction::Note(note) => step.note(Level::Info, Note::Learner(note)),
         }
@@ -265,6 +282,7 @@ impl Following {
         self.forwarder = Some(Forwarder::new(step));
         step.member.election.update_settled_epoch(i64::from(epoch));
         step.note(Level::Info, Note::Serves { mode: self.mode, epoch });
+        step.member.history.is_served();
         step.want(PeerEffect::Serve { mode: self.mode });
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct History {
     durable: Zxid,
     /// Whether there is one that can vote.
     is_known: bool,
+    /// A standalone server wrote its end, which no ensemble has served yet.
+    is_standalone: bool,
     /// The last transactions that are applied.
     pub(super) recent: Recent,
     epochs_on_the_way: usize,
@@ -47,6 +49,7 @@ impl History {
             last_logged: last,
             durable: last,
             is_known: start.has_history,
+            is_standalone: start.is_standalone_history,
             recent: Recent::new(recent_max),
             epochs_on_the_way: 0,
             replacement: None,
@@ -61,6 +64,16 @@ impl History {
     /// The epoch that our history ends in. One that is lost ends in none.
     pub(super) fn current_epoch(&self) -> i32 {
         if self.is_known { self.current_epoch } else { 0 }
+    }
+
+    /// Whether nobody else may have its end.
+    pub(super) fn is_standalone(&self) -> bool {
+        self.is_standalone
+    }
+
+    /// An ensemble serves with it.
+    pub(super) fn is_served(&mut self) {
+        self.is_standalone = false;
     }
 
     /// Everything is on disk.
@@ -184,7 +197,12 @@ mod tests {
     /// The role that asked for it may end before the disk answers: the epoch is on disk all the same.
     #[test]
     fn a_lost_history_counts_again_once_the_epoch_of_a_leader_is_written() {
-        let start = PeerStart { accepted_epoch: EPOCH, current_epoch: 2, has_history: false };
+        let start = PeerStart {
+            accepted_epoch: EPOCH,
+            current_epoch: 2,
+            has_history: false,
+            is_standalone_history: false,
+        };
         let (last, mut out) = (Zxid::from_parts(2, 7), Vec::new());
         let mut history = History::new(start, last, 1);
         assert_eq!((history.vote(), history.current_epoch()), (Zxid::NONE, 0));

@@ -338,6 +338,7 @@ impl Leading {
         self.primary = Some(Primary::new(settings, sessions, step.now).with_modes(modes));
         step.member.election.update_settled_epoch(i64::from(first.epoch()));
         step.note(Level::Info, Note::Serves { mode: Mode::Leader, epoch: first.epoch() });
+        step.member.history.is_served();
         step.want(PeerEffect::Serve { mode: Mode::Leader });
         self.with_primary(step, |primary, turn, _| primary.close_orphans(turn));
     }

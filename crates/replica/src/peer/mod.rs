@@ -104,6 +104,7 @@ impl Peer {
             clock: WallClock::new(now, seed.wall_ms),
             attempts: 0,
             vain_joins: 0,
+            has_told_of_loss: false,
             is_stopping: false,
             settings,
             peer,

@@ -60,6 +60,8 @@ pub struct PeerStart {
     /// Whether it has a history at all: a server that lost its own, or never had one and was not told that this is right,
     /// does not vote.
     pub has_history: bool,
+    /// Whether a standalone server wrote the end of it, so that nobody else has that: no leader may take it away.
+    pub is_standalone_history: bool,
 }
 
 /// What a member is doing, for words and metrics.

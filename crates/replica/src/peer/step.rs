@@ -29,6 +29,8 @@ pub(super) struct Member {
     pub(super) attempts: u64,
     /// How many of them in a row ended before a client could be served, since we led.
     pub(super) vain_joins: u32,
+    /// A standalone history kept us from joining, and that was said.
+    pub(super) has_told_of_loss: bool,
     pub(super) is_stopping: bool,
     /// The last membership that was proposed; the one in force when none is under way.
     // zk: QuorumPeer.lastSeenQuorumVerifier

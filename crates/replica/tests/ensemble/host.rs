@@ -50,6 +50,7 @@ pub struct Disk {
     pub accepted_epoch: i32,
     pub current_epoch: i32,
     pub has_history: bool,
+    pub is_standalone: bool,
     pub jobs: VecDeque<Job>,
     pub is_held: bool,
 }
@@ -82,6 +83,7 @@ impl Host {
                 accepted_epoch: 0,
                 current_epoch: 0,
                 has_history: true,
+                is_standalone: false,
                 jobs: VecDeque::new(),
                 is_held: false,
             },
@@ -105,6 +107,7 @@ impl Host {
             accepted_epoch: self.disk.accepted_epoch,
             current_epoch: self.disk.current_epoch,
             has_history: self.disk.has_history,
+            is_standalone_history: self.disk.is_standalone,
         };
         let wall_ms = WALL_MS + i64::try_from(now.0).expect("test time is short");
         let seed = ReplicaSeed { monotonic_ms: now.0, wall_ms };

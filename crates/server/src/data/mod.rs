@@ -81,8 +81,20 @@ impl TrailerSettings {
 /// Opens the directory and brings back what it holds. Afterwards all of it is durable.
 pub(crate) fn recover<D: Disk>(disk: D, settings: &Settings) -> Result<Recovery<D>, DataError> {
     let store = Store::open(disk, store_settings(&settings.data))?;
-    let state_settings = state_settings(settings);
     let is_member = settings.ensemble.is_some();
+    let recovery = recover_as(store, settings, is_member)?;
+    if !is_member {
+        recovery.store.mark_standalone(recovery.state.last_processed_zxid())?;
+    }
+    Ok(recovery)
+}
+
+fn recover_as<D: Disk>(
+    store: Store<D>,
+    settings: &Settings,
+    is_member: bool,
+) -> Result<Recovery<D>, DataError> {
+    let state_settings = state_settings(settings);
     match store.load()? {
         load @ (Load::Snapshots | Load::LogsOnly) if is_member => {
             let mut recovered = match recovery::from_disk(store.clone(), state_settings, &settings.data) {

@@ -71,6 +71,7 @@ pub(crate) fn peer_start<D: Disk>(
         accepted_epoch: epoch(epochs.accepted, "acceptedEpoch")?,
         current_epoch: epoch(epochs.current, "currentEpoch")?,
         has_history,
+        is_standalone_history: store.is_standalone_history().map_err(|error| error.to_string())?,
     })
 }
 

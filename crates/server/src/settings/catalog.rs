@@ -74,6 +74,12 @@ pub const OWN: &[Setting] = &[
         "alarm",
         "tree digest differs from the txn's: alarm, resync or halt",
     ),
+    property(
+        "zookeeper.discardLocalData",
+        M,
+        "false",
+        "a leader's history may replace what was written here standalone; --discard-local-data",
+    ),
     property("zookeeper.outbox.maxBytes", M, "67108864", "bytes that may wait for a slow reader"),
     property("zookeeper.watches.maxPerConnection", M, "10000000", "watches of one connection"),
     property("zookeeper.multi.maxOps", M, "131072", "operations of one multi"),

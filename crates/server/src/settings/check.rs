@@ -92,6 +92,7 @@ fn data(values: &Values<'_>) -> Result<DataSettings, SettingsError> {
         data_log_dir,
         autocreate: values.boolean("zookeeper.datadir.autocreate", true),
         db_autocreate: values.boolean("zookeeper.db.autocreate", true),
+        discards_local_data: values.boolean("zookeeper.discardLocalData", false),
         trust_empty_snapshot: values.boolean("zookeeper.snapshot.trust.empty", false),
         snap_count: u32::try_from(snap_count.max(2)).unwrap_or(2),
         snap_size_limit: positive_kib(values.long("zookeeper.snapSizeLimitInKb", 4_194_304)),

@@ -123,6 +123,8 @@ pub struct DataSettings {
     pub autocreate: bool,
     /// Start with an empty tree when there is nothing on disk.
     pub db_autocreate: bool,
+    /// A leader's history may replace what was written here standalone.
+    pub discards_local_data: bool,
     /// Accept logs without a snapshot.
     pub trust_empty_snapshot: bool,
     /// Transactions from one snapshot to the next, at most.

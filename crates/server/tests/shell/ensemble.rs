@@ -92,3 +92,48 @@ fn a_member_without_a_leader_serves_reads_to_those_who_accept_that() {
     members.leader();
     assert_eq!(members.client(left).get("/kept", false), (0, b"1".to_vec()));
 }
+
+#[test]
+fn one_server_becomes_three_and_keeps_what_it_wrote() {
+    let mut members = Members::planned(3);
+    members.launch_alone(0);
+    assert_eq!(members.client(0).create("/kept", b"1", 0), 0);
+    members.stop(0);
+    assert!(members.is_marked(0));
+    (0..3).for_each(|index| members.launch(index));
+    assert_eq!(members.leader(), 0);
+    until("the history is no longer its own alone", || !members.is_marked(0));
+    for index in 0..3 {
+        let mut client = members.client(index);
+        client.sync("/");
+        assert_eq!(client.get("/kept", false), (0, b"1".to_vec()));
+    }
+}
+
+#[test]
+fn what_a_standalone_server_wrote_is_replaced_by_no_leader_until_somebody_says_so() {
+    let mut members = Members::planned(3);
+    members.launch_alone(0);
+    assert_eq!(members.client(0).create("/kept", b"1", 0), 0);
+    members.stop(0);
+    members.launch(1);
+    members.launch(2);
+    let leader = members.leader();
+    assert_eq!(members.client(leader).create("/other", b"2", 0), 0);
+    members.launch(0);
+    until("it was sent a snapshot, and another one since it took none", || {
+        crate::common::metric(members.get(leader), "snap_count") >= 2
+    });
+    assert!(members.mode(0).is_none() && members.is_marked(0));
+    members.stop(0);
+    members.launch_alone(0);
+    assert_eq!(members.client(0).get("/kept", false), (0, b"1".to_vec()));
+    members.stop(0);
+    members.define("zookeeper.discardLocalData", "true");
+    members.launch(0);
+    members.leader();
+    until("it is no longer marked", || !members.is_marked(0));
+    let mut client = members.client(0);
+    client.sync("/");
+    assert_eq!((client.get("/kept", false).0, client.get("/other", false).0), (-101, 0));
+}

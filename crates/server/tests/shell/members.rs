@@ -29,8 +29,19 @@ impl Members {
         Self::start_with(count, "", &[])
     }
 
+    /// Directories and addresses of members that do not run yet.
+    pub(crate) fn planned(count: u8) -> Self {
+        Self::plan(count, "", &[])
+    }
+
     /// Each with more addresses in its server line, as `HOST:PORT:PORT|`.
     pub(crate) fn start_with(count: u8, more_addresses: &'static str, defines: &[(&str, &str)]) -> Self {
+        let mut members = Self::plan(count, more_addresses, defines);
+        (0..usize::from(count)).for_each(|index| members.launch(index));
+        members
+    }
+
+    fn plan(count: u8, more_addresses: &'static str, defines: &[(&str, &str)]) -> Self {
         let defines = defines.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         // Tests run side by side, in this process and in others.
         let first = ENSEMBLES.fetch_add(1, Ordering::Relaxed) * ENSEMBLE_MAX + ENSEMBLE_MAX;
@@ -42,8 +53,22 @@ impl Members {
             members.addresses.push(Ipv4Addr::new(127, first + id, high, low));
             members.running.push(None);
         }
-        (0..usize::from(count)).for_each(|index| members.launch(index));
         members
+    }
+
+    /// Starts one on its directory as a server that knows of no others.
+    pub(crate) fn launch_alone(&mut self, index: usize) {
+        self.running[index] = Some(crate::common::start(&self.dirs[index], ""));
+    }
+
+    /// Whether what it holds is marked as written standalone.
+    pub(crate) fn is_marked(&self, index: usize) -> bool {
+        self.dirs[index].path().join("data/version-2/standalone.mark").exists()
+    }
+
+    /// What stands on the command line of those that are launched from now on.
+    pub(crate) fn define(&mut self, name: &str, value: &str) {
+        self.defines.push((name.into(), value.into()));
     }
 
     /// Starts a member as the documentation writes its `zoo.cfg`.

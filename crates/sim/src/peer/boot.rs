@@ -52,6 +52,7 @@ pub(crate) fn boot(disk: &SimulatedDisk, plan: &Plan) -> Result<Found, String> {
         accepted_epoch: i32::try_from(found.accepted).map_err(|error| error.to_string())?,
         current_epoch: i32::try_from(found.current).map_err(|error| error.to_string())?,
         has_history,
+        is_standalone_history: false,
     };
     Ok(Found { store, state, start, had_torn_tail, was_healed: found.is_healed })
 }

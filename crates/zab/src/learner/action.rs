@@ -49,6 +49,8 @@ pub struct LearnerStart {
     pub current_epoch: i32,
     /// The end of its history: all of it is durable here and applied.
     pub last: Zxid,
+    /// Nobody else has the end of it, as far as is known: a history without it is refused.
+    pub keeps_history: bool,
 }
 
 /// What happens on the way to the leader.
@@ -174,6 +176,13 @@ pub enum Departure {
     NotTruncated(String),
     /// The membership in this transaction cannot be read.
     BadMembership(Zxid),
+    /// What was written here standalone would be lost.
+    WouldLose {
+        /// The end of our history.
+        ours: Zxid,
+        /// Where the leader's synchronisation begins.
+        theirs: Zxid,
+    },
     /// It proposes, or has us wait for, more than can be held in memory.
     TooMuchHeld,
 }
@@ -223,6 +232,12 @@ impl fmt::Display for Departure {
             Self::UnknownCommit(zxid) => write!(f, "commit of {zxid}, which was not proposed"),
             Self::NotTruncated(why) => write!(f, "the log could not be cut: {why}"),
             Self::BadMembership(zxid) => write!(f, "the membership in transaction {zxid} cannot be read"),
+            Self::WouldLose { ours, theirs } => write!(
+                f,
+                "the leader's history ({theirs}) does not contain what was written here standalone up to {ours}; \
+                 empty the data directories of the other servers, so that this one leads, or start this one with \
+                 --discard-local-data"
+            ),
             Self::TooMuchHeld => f.write_str("the leader sends more than can be held in memory"),
         }
     }

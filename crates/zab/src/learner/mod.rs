@@ -54,6 +54,7 @@ pub struct Learner {
     phase: Phase,
     mode: Option<SyncMode>,
     history: History,
+    keeps_history: bool,
     /// Packets that came while the own disk was awaited.
     backlog: VecDeque<Packet>,
     backlog_bytes: usize,
@@ -148,6 +149,7 @@ impl Learner {
             phase: Phase::Dialling,
             mode: None,
             history: History::new(start.last),
+            keeps_history: start.keeps_history,
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             held_bytes_max: HELD_BYTES_MAX,

@@ -29,6 +29,9 @@ impl Learner {
             Packet::Trunc(zxid) if zxid < Zxid::ZERO || zxid > self.history.last() => {
                 self.unexpected("TRUNC to what is not in our history", out);
             }
+            Packet::Trunc(zxid) | Packet::Snap(zxid) if self.would_lose(&packet) => {
+                self.leave(Departure::WouldLose { ours: self.history.last(), theirs: zxid }, out);
+            }
             Packet::Trunc(zxid) => {
                 self.begin_sync(SyncMode::Trunc, zxid, out);
                 out.push(LearnerAction::Truncate(zxid));
@@ -47,6 +50,14 @@ impl Learner {
             }
             other => self.unexpected(other.name(), out),
         }
+    }
+
+    /// Whether a history that only this server has would be gone: no snapshot proves that it holds all of ours.
+    // diverges(standalone-history): the reference replaces it without a word
+    fn would_lose(&self, packet: &Packet) -> bool {
+        let last = self.history.last();
+        let is_kept = matches!(packet, Packet::Trunc(zxid) if *zxid == last);
+        self.keeps_history && last > Zxid::ZERO && !is_kept
     }
 
     fn begin_sync(&mut self, mode: SyncMode, zxid: Zxid, out: &mut Vec<LearnerAction>) {

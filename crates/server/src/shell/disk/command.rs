@@ -27,6 +27,8 @@ pub(crate) enum DiskCommand {
     AcceptedEpoch(i32),
     /// Write `currentEpoch`.
     CurrentEpoch(i32),
+    /// An ensemble serves with this history: it is no longer that of a standalone server.
+    ForgetStandalone,
     /// Cut log and snapshots above a zxid and bring the state back.
     Truncate(Zxid),
     /// Write the state as the snapshot that voids what was before.

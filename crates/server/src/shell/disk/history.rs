@@ -21,6 +21,7 @@ impl<D: Disk> DiskThread<D> {
             DiskCommand::Append(_) => return true,
             DiskCommand::AcceptedEpoch(epoch) => self.write_accepted(epoch),
             DiskCommand::CurrentEpoch(epoch) => self.write_current(epoch),
+            DiskCommand::ForgetStandalone => return self.forget_standalone(),
             DiskCommand::Truncate(zxid) => self.truncate(zxid),
             DiskCommand::InstallSnapshot(view) => self.install(*view),
             DiskCommand::GiveUpHistory(why) => self.give_up(&why),
@@ -46,9 +47,20 @@ impl<D: Disk> DiskThread<D> {
     }
 
     fn write_current(&self, epoch: i32) -> Result<DiskAnswer, String> {
+        self.store
+            .keep_standalone_mark(i64::from(epoch))
+            .map_err(|error| format!("the mark of a standalone history could not be written: {error}"))?;
         epochs::write_current(self.store.disk(), self.store.snapshot_dir(), i64::from(epoch))
             .map_err(|error| format!("currentEpoch could not be written: {error}"))?;
         Ok(event(Event::CurrentEpochWritten { epoch }))
+    }
+
+    /// A mark that stays counts no more once there is another epoch.
+    fn forget_standalone(&self) -> bool {
+        if let Err(error) = self.store.forget_standalone() {
+            tracing::warn!("the mark of a standalone history stays: {error}");
+        }
+        true
     }
 
     /// Everything that was appended is synced: batches before this command are written.

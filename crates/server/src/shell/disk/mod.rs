@@ -71,6 +71,7 @@ impl<D: Disk> DiskThread<D> {
                 DiskCommand::Append(batch) => self.append(batch),
                 other @ (DiskCommand::AcceptedEpoch(_)
                 | DiskCommand::CurrentEpoch(_)
+                | DiskCommand::ForgetStandalone
                 | DiskCommand::Truncate(_)
                 | DiskCommand::InstallSnapshot(_)
                 | DiskCommand::GiveUpHistory(_)) => self.carry_out(other),

@@ -161,10 +161,14 @@ impl ReplicaThread {
             }
             PeerEffect::ActivateMembership { verifier, sets_node } => self.activate(&verifier, sets_node),
             PeerEffect::Serve { mode } => {
-                let _held = self.shared.write_state();
+                let held = self.shared.write_state();
                 self.shared.mode.set(Some(mode));
                 self.shared.serving_since.store(clock::monotonic().0, Relaxed);
                 tracing::debug!(?mode, "clients are served");
+                drop(held);
+                if mode != Mode::ReadOnly {
+                    self.tell_disk(DiskCommand::ForgetStandalone);
+                }
             }
             PeerEffect::StopServing => self.stop_serving(),
             PeerEffect::Notify { .. }
