@@ -126,6 +126,19 @@ impl Ledger {
         }
     }
 
+    /// A server without an ensemble starts with a history that ends here: what stood behind is gone and its zxids are free, but
+    /// nothing of it may have been shown.
+    pub(crate) fn begins_alone(&mut self, at: Zxid) -> Result<(), Failure> {
+        if self.end() > at {
+            return Err(Failure::new(
+                "Z1",
+                format!("{} was shown, and the server starts at {at}", self.end()),
+            ));
+        }
+        self.entries.retain(|zxid, _| *zxid <= at);
+        Ok(())
+    }
+
     /// A state is at this zxid and has this digest.
     pub(crate) fn applied(&mut self, server: usize, zxid: Zxid, digest: i64) -> Result<(), Failure> {
         let at = self.record_at(zxid);
@@ -247,6 +260,11 @@ impl Ledger {
     /// The record that stands before this one.
     pub(crate) fn before(&self, zxid: Zxid) -> Option<Zxid> {
         self.entries.get(&zxid).map(|entry| entry.previous)
+    }
+
+    /// When a record was made, by the clock on its leader's wall.
+    pub(crate) fn time_of(&self, zxid: Zxid) -> Option<i64> {
+        self.entries.get(&zxid).map(|entry| entry.record.header.time)
     }
 
     /// Whether any log was given this record.

@@ -46,9 +46,15 @@ use std::fmt;
 pub(crate) use history::{Asked, Heard, History, Op, OpId, Returned};
 pub(crate) use ledger::Ledger;
 
-/// A container that the leader should have deleted by now.
-pub(crate) fn container_left(state: &tree::State) -> Option<String> {
-    let is_left = |node: &tree::NodeView<'_>| node.child_count() == 0 && node.stat_persisted().cversion > 0;
+/// A container that the leader should have deleted by now: its last child went in time for a look at it.
+pub(crate) fn container_left(
+    state: &tree::State,
+    is_long_ago: impl Fn(jute::Zxid) -> bool,
+) -> Option<String> {
+    let is_left = |node: &tree::NodeView<'_>| {
+        let stat = node.stat_persisted();
+        node.child_count() == 0 && stat.cversion > 0 && is_long_ago(stat.pzxid)
+    };
     state.containers().find(is_left).map(|node| node.path())
 }
 
