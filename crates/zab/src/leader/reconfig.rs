@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use ensemble::{Quorums, ServerId, Verifier};
 use jute::{Txn, TxnRecord, Zxid};
 
-use super::link::Link;
+use super::link::{Link, Who};
 use super::{Leader, LeaderAction, Phase};
 
 impl Leader {
@@ -108,7 +108,7 @@ impl Leader {
         if self.last_seen.is_voter(me) && address(&self.verifier) == address(&self.last_seen) {
             return me;
         }
-        let heirs = self.links.values().filter_map(|link| Some((acked(link)?, link.follower()?)));
+        let heirs = self.links.values().filter_map(|link| Some((acked(link)?, link.who?.server)));
         let heirs = heirs.filter(|(_, server)| *server != me && self.last_seen.is_voter(*server));
         // The smallest id among those who have come as far.
         heirs
@@ -123,10 +123,14 @@ impl Leader {
         heard.filter_map(Link::follower).chain([self.settings.me]).collect()
     }
 
-    /// Whether a server that is counted follows: whoever votes, now or next.
-    pub(super) fn is_counted(&self, server: ServerId) -> bool {
-        self.verifier.is_voter(server)
-            || (self.last_seen.version > self.verifier.version && self.last_seen.is_voter(server))
+    /// Whether the history at a server counts: it votes, or is to vote next, whatever it is until then.
+    // zk: Leader.waitForNewLeaderAck, SyncedLearnerTracker.addAck
+    pub(super) fn is_counted(&self, who: Who) -> bool {
+        let is_next = self.last_seen.version > self.verifier.version && self.last_seen.is_voter(who.server);
+        match self.verifier.is_voter(who.server) {
+            true => who.is_follower,
+            false => is_next,
+        }
     }
 
     /// Whether the epoch still may have commits.

@@ -158,7 +158,7 @@ impl Leader {
         out.push(LeaderAction::Note(LeaderNote::Synchronised { server: who.server }));
         if self.is_established() {
             self.let_serve(link, out);
-        } else if who.is_follower && self.is_counted(who.server) {
+        } else if self.is_counted(who) {
             self.count_synced(now_ms, who.server, out);
         }
     }
