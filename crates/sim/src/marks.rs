@@ -67,6 +67,7 @@ pub const WANTED: &[&str] = &[
     "leader left behind",
     "leader paused",
     "learner dialled twice",
+    "local session upgraded",
     "log probed",
     "multi refused",
     "observer serves",

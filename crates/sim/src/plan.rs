@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) think: Micros,
     /// Of a thousand times that a client looks at its clock, so often it goes to another server.
     pub(crate) moves: u64,
+    /// Sessions begin as their server's own, and ephemerals upgrade them.
+    pub(crate) has_local_sessions: bool,
     /// Only these kinds of faults; all when there are none.
     pub(crate) kinds: &'static [u64],
     pub(crate) pipeline: PipelineSettings,
@@ -76,6 +78,10 @@ impl Plan {
             think: random.pick(&[SECOND / 40, SECOND / 10, SECOND / 3]),
             pipeline: pipeline_settings(tick_ms),
             moves: 4,
+            // By a chance of its own, so that all else of a seed stays what it was.
+            has_local_sessions: !is_standalone
+                && sabotage == Sabotage::default()
+                && Random::stream(seed, "local sessions").chance(200),
             kinds: &[],
             verifier: Arc::new(verifier(voters, observers)),
         };
@@ -135,7 +141,11 @@ impl Plan {
             finalize_wait_ms: 200,
             min_notification_ms: 200,
             max_notification_ms: 2000,
-            modes: replica::SessionModes::default(),
+            modes: replica::SessionModes {
+                local_sessions: self.has_local_sessions,
+                upgrades_sessions: self.has_local_sessions,
+                read_only: false,
+            },
         }
     }
 

@@ -15,8 +15,15 @@ const SEQUENTIAL: i32 = 2;
 const EPHEMERAL: i32 = 1;
 
 /// The transaction of a request is the one that the tree before it leads to.
-pub(super) fn expect(state: &State, op: &Op, record: &TxnRecord) -> Result<(), Failure> {
-    let expected = match (&op.asked.request, state.session_timeout(op.session)) {
+pub(super) fn expect(
+    state: &State,
+    op: &Op,
+    record: &TxnRecord,
+    has_local_sessions: bool,
+) -> Result<(), Failure> {
+    // A session that no transaction began is its server's own: it may all but own something.
+    let local = (has_local_sessions && !op.asked.request.creates_ephemeral()).then_some(0);
+    let expected = match (&op.asked.request, state.session_timeout(op.session).or(local)) {
         (Request::CloseSession, _) => return Ok(()),
         (Request::Multi(multi), None) => {
             let first = multi.ops.first().map(|_| ErrorCode::SessionExpired);

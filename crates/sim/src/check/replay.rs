@@ -27,7 +27,9 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
         changes: Changes::default(),
         at: Zxid::ZERO,
         is_exact: !u.marks.has("wall clock jumped"),
+        has_local_sessions: u.plan.has_local_sessions,
     };
+    let mut begun = BTreeSet::new();
     let mut last_cxid: BTreeMap<SessionId, i32> = BTreeMap::new();
     let mut zxid_of: BTreeMap<(SessionId, i32), Zxid> = BTreeMap::new();
     replay.reads(&asked, Zxid::ZERO)?;
@@ -36,6 +38,9 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
         let key = (header.client_id, header.cxid);
         let op = asked.writes.get(&key).copied();
         replay.apply(record, digest, op)?;
+        if matches!(record.txn, Txn::CreateSession(_)) {
+            begun.insert(header.client_id);
+        }
         if op.is_some() {
             if let Some(before) = zxid_of.insert(key, header.zxid) {
                 let what = format!("{} xid {} is committed as {before} and as {}", key.0, key.1, header.zxid);
@@ -51,7 +56,8 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
         }
         replay.reads(&asked, header.zxid)?;
     }
-    acknowledged(&asked, &zxid_of)?;
+    let is_local = |session: SessionId| u.plan.has_local_sessions && !begun.contains(&session);
+    acknowledged(&asked, &zxid_of, is_local)?;
     in_real_time(u, history, &zxid_of)?;
     watches::check(history, &replay.changes)
 }
@@ -96,13 +102,14 @@ struct Replay {
     at: Zxid,
     /// No clock of a server has jumped.
     is_exact: bool,
+    has_local_sessions: bool,
 }
 
 impl Replay {
     fn apply(&mut self, record: &TxnRecord, digest: Option<i64>, op: Option<&Op>) -> Result<(), Failure> {
         let zxid = record.header.zxid;
         if let Some(op) = op {
-            model::expect(&self.state, op, record)?;
+            model::expect(&self.state, op, record, self.has_local_sessions)?;
         }
         model::expires(&self.state, record, self.is_exact)?;
         let before = self.acls_before(record);
@@ -205,9 +212,16 @@ fn answered_as(op: &Op, zxid: Zxid, result: &OpResult) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Z1: what was answered is committed.
-fn acknowledged(asked: &Asked<'_>, zxid_of: &BTreeMap<(SessionId, i32), Zxid>) -> Result<(), Failure> {
+/// Z1: what was answered is committed. The end of a session that was its server's own is nobody else's affair.
+fn acknowledged(
+    asked: &Asked<'_>,
+    zxid_of: &BTreeMap<(SessionId, i32), Zxid>,
+    is_local: impl Fn(SessionId) -> bool,
+) -> Result<(), Failure> {
     for (key, op) in &asked.writes {
+        if matches!(op.asked.request, Request::CloseSession) && is_local(op.session) {
+            continue;
+        }
         if let Some(returned) = &op.returned
             && !zxid_of.contains_key(key)
         {
@@ -240,6 +254,7 @@ fn in_real_time(
         }
         if let Some(returned) = &op.returned
             && is_write(&op.asked.request)
+            && zxid_of.contains_key(&(op.session, op.xid))
         {
             events.insert((returned.at, false, index));
         }

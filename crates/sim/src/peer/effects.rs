@@ -283,6 +283,9 @@ fn note(u: &mut Universe, what: &Note) {
     if matches!(what, Note::SessionExpired { .. }) {
         u.marks.reach("session expired");
     }
+    if matches!(what, Note::SessionUpgraded { .. }) {
+        u.marks.reach("local session upgraded");
+    }
 }
 
 /// A number for each kind of effect.
