@@ -246,6 +246,42 @@ def grow(steps, kinds="RRRRR"):
             load.fail_on_problems()
 
 
+def kills(steps, kinds="RRRR"):
+    """In each round a server joins or leaves while another is killed by -9; when it is back all know the old membership or the new one."""
+    with Moving(steps.commands, kinds, 3) as ensemble:
+        ensemble.launch()
+        guest = ensemble.member(4)
+        ensemble.invite(guest)
+        with Load(steps.tool, ensemble, writers=4, quiet=4, rate=RATE, seed=steps.seed) as load:
+            load.flowing(50)
+            outcomes = {"old": 0, "new": 0}
+            for number in range(steps.rounds):
+                is_member = guest.line() in ensemble.config()
+                victim = steps.random.choice(ensemble.members)
+                client = connect(ensemble.leader())
+                words = (None, "4") if is_member else (guest.line(), None)
+                client.send(struct.pack(">ii", 1, RECONFIG) + _string(words[0]) + _string(words[1]) + _string(None) + struct.pack(">q", -1))
+                time.sleep(steps.random.random() * 0.008)
+                victim.kill()
+                time.sleep(steps.random.random())
+                if victim is guest:
+                    # Where it is no member its own files say so, and it does not start with them.
+                    (victim.folder / "zoo.cfg").unlink()
+                    ensemble.invite(victim)
+                else:
+                    victim.spawn()
+                ensemble.wait()
+                load.flowing(20)
+                lines = ensemble.agree()
+                outcomes["new" if (guest.line() in lines) != is_member else "old"] += 1
+            assert len(ensemble.alive) == len(kinds), "a server has ended"
+            steps.say(f"{steps.rounds} changes with a kill: {outcomes}, {load.equal()} nodes equal")
+            load.stop()
+            steps.say(proof(load.verdict()))
+            load.close()
+            load.fail_on_problems()
+
+
 def _until(condition, what, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
