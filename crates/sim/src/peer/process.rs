@@ -284,6 +284,7 @@ impl Process {
         }
         if done.was_installed {
             u.marks.reach("snapshot installed");
+            self.look_at_installed(u);
             self.is_adopting = false;
         }
         if let Some(was_sealed) = done.sealed {

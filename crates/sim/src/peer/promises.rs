@@ -38,6 +38,22 @@ impl Process {
         }
     }
 
+    /// Z9: behind a state that a leader sent no log is left that does not lead to it.
+    pub(super) fn look_at_installed(&self, u: &mut Universe) {
+        let store = &self.disk.store;
+        let newest = store.candidates().ok().and_then(|found| found.iter().map(|found| found.zxid).max());
+        let (Some(newest), Ok(records)) = (newest, store.records_above(Zxid::ZERO)) else { return };
+        let last = records.map_while(Result::ok).map(|record| record.zxid).last();
+        let meant = u.ledger.record_at(newest);
+        if u.rotten != Some(self.host) && last.is_some_and(|last| last < meant) {
+            let what = format!(
+                "server {} has a state at {newest} and, beside it, a log that ends at {last:?}",
+                self.host + 1
+            );
+            u.fail(Failure::new("Z9", what));
+        }
+    }
+
     fn look_at_promise(&self, u: &mut Universe, epoch: i32) {
         if !u.random.chance(LOOKED_AT) || u.rotten == Some(self.host) {
             return;
