@@ -43,7 +43,7 @@ ALL = [
     ("local-sessions", "1,000 clients, upgrades racing with closes and leader changes", local_sessions, None, {"count": 6}),
     ("local-sessions-mixed", "the same in a mixed ensemble", local_sessions, None, {"kinds": "RAR", "count": 4}),
     ("read-only", "a server without a leader serves readers, who look for another", read_only, None, {}),
-    ("read-only-mixed", "the same in a mixed ensemble", read_only, None, {"kinds": "RAR"}),
+    ("read-only-mixed", "the same in a mixed ensemble", read_only, None, {"kinds": "ARR"}),
     ("power", "power loss of all three at once", power, None, {"count": 10}),
     ("million", "a million writes under one fault after another", chaos, None, {"writes": 1_000_000}),
     ("million-mixed", "a million writes in a mixed ensemble", chaos, None, {"kinds": "ARR", "writes": 1_000_000}),
