@@ -8,6 +8,7 @@ mod workload;
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use jute::multi::{MultiResponse, MultiResult};
 use jute::{OpCode, Reader, Record, SessionId, Zxid, proto, xid};
 use pipeline::request::Request;
 
@@ -325,7 +326,7 @@ impl Client {
         if header.err == 0 {
             self.served_at = u.now;
         }
-        if let Some(mark) = mark_of(request, header.err) {
+        if let Some(mark) = mark_of(request, header.err, &body) {
             u.marks.reach(mark);
         }
         self.watching.replied(request, header.err);
@@ -361,7 +362,7 @@ impl Client {
 }
 
 /// What an answer shows that should happen now and then.
-fn mark_of(request: &Request, err: i32) -> Option<&'static str> {
+fn mark_of(request: &Request, err: i32, body: &Bytes) -> Option<&'static str> {
     const OK: i32 = jute::ErrorCode::Ok.code();
     const NO_AUTH: i32 = jute::ErrorCode::NoAuth.code();
     match (request, err) {
@@ -373,7 +374,11 @@ fn mark_of(request: &Request, err: i32) -> Option<&'static str> {
         (Request::SetAcl(_), OK) => Some("permissions changed"),
         (Request::GetEphemerals(_), OK) => Some("ephemerals listed"),
         (Request::GetAllChildrenNumber(_), OK) => Some("descendants counted"),
-        (Request::Multi(_), err) if err != OK => Some("multi refused"),
+        (Request::Multi(_), OK) => {
+            let response = MultiResponse::from_slice(body).ok()?;
+            let is_refused = response.results.iter().any(|part| matches!(part, MultiResult::Error(_)));
+            is_refused.then_some("multi refused")
+        }
         _ => None,
     }
 }
