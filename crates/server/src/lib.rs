@@ -9,6 +9,7 @@ mod clock;
 mod data;
 pub mod logging;
 mod metrics;
+mod own_name;
 mod process;
 mod quorum;
 pub mod settings;

@@ -262,6 +262,9 @@ impl Handle {
     ) -> Result<(), StartError> {
         let Some(runtime) = &self.runtime else { return Ok(()) };
         let _entered = runtime.enter();
+        if let Some(awaited) = &self.shared.settings.client.awaited {
+            listener::move_to(&self.shared, runtime.handle(), awaited);
+        }
         if let Some(bound) = bound {
             let listener = TcpListener::from_std(bound)
                 .map_err(|error| StartError::system("listen on the client port", &error))?;
@@ -319,12 +322,12 @@ fn start_member<D: Disk>(
         store.forget_standalone().map_err(|error| refuse(error.to_string()))?;
     }
     let start = quorum::start::peer_start(store, last, has_history).map_err(refuse)?;
-    let ports = quorum::start::port_settings(&shared.settings, member).map_err(refuse)?;
+    let ports = quorum::start::port_settings(&shared.settings, member);
     let (out, inbox) = mpsc::channel(PEER_INBOX_MAX);
-    let mesh =
-        quorum::start::start_mesh(runtime, &shared.settings, member, out.clone()).map_err(|error| {
-            let why = format!("the election port cannot be bound: {error}");
-            StartError { status: quorum::start::CANNOT_BIND, why }
+    let mesh = quorum::start::start_mesh(runtime, &shared.alarm, &shared.settings, member, out.clone())
+        .map_err(|error| StartError {
+            status: quorum::start::CANNOT_BIND,
+            why: quorum::start::cannot_bind(&error),
         })?;
     let peers = Peers::new(Arc::clone(shared), runtime.handle().clone(), ports, mesh, out);
     Ok((Member { peers, inbox, waiting: Vec::new(), looking_since: Some(clock::monotonic()) }, start))

@@ -87,11 +87,9 @@ pub(crate) enum PeerMessage {
 /// What both ends of quorum links obey.
 #[derive(Debug, Clone)]
 pub(crate) struct PortSettings {
-    /// Where the quorum port listens.
-    pub(crate) listen: Vec<SocketAddr>,
-    /// The own line, which `listen` comes from.
+    /// The own line: where the quorum port listens.
     pub(crate) own: Member,
-    /// `quorumListenOnAllIPs`.
+    /// `quorumListenOnAllIPs`: its ports only.
     pub(crate) listens_on_all: bool,
     /// All members.
     pub(crate) members: Vec<Member>,

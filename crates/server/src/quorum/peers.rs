@@ -13,7 +13,6 @@ use zab::{Attempt, LinkId, Outgoing, Packet};
 
 use super::learners::{Item, LearnerLinks, LinkQueue};
 use super::mesh::{Mesh, members_of};
-use super::start::quorum_addresses;
 use super::upstream::{Dialing, UpstreamLink};
 use super::{PeerMessage, PortSettings};
 use crate::data;
@@ -176,13 +175,7 @@ impl Peers {
         self.mesh.move_to(&view.own);
         let mut settings = PortSettings::clone(&self.settings);
         settings.members = view.current.members().to_vec();
-        if settings.own != view.own {
-            settings.own = view.own.clone();
-            match quorum_addresses(&view.own, settings.listens_on_all) {
-                Ok(listen) => settings.listen = listen,
-                Err(why) => tracing::error!("{why}; learners find us where we were"),
-            }
-        }
+        settings.own = view.own.clone();
         self.settings = Arc::new(settings);
     }
 

@@ -1,10 +1,8 @@
 //! What a member of an ensemble needs at its start.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ensemble::{Member, PeerAddress};
 use replica::{Event, PeerSettings, PeerStart, SessionModes};
 use storage::{Disk, Store, epochs};
 use tokio::runtime::Runtime;
@@ -14,6 +12,7 @@ use super::mesh::{Mesh, MeshSettings, members_of};
 use super::rooms::Rooms;
 use super::{PEER_INBOX_BYTES_MAX, PeerMessage, PortSettings};
 use crate::settings::{EnsembleSettings, Settings};
+use crate::shell::alarm::Alarm;
 
 /// Status of the process when the election port cannot be bound.
 // zk: ExitCode.UNABLE_TO_BIND_QUORUM_PORT
@@ -76,10 +75,9 @@ pub(crate) fn peer_start<D: Disk>(
 }
 
 /// What both ends of quorum links obey.
-pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> Result<PortSettings, String> {
+pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> PortSettings {
     let tick = Duration::from_millis(u64::from(settings.session.tick_ms));
-    Ok(PortSettings {
-        listen: quorum_addresses(&member.own, member.listens_on_all)?,
+    PortSettings {
         own: member.own.clone(),
         listens_on_all: member.listens_on_all,
         members: member.verifier.members().to_vec(),
@@ -93,7 +91,7 @@ pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> R
         inbox: Rooms::new(PEER_INBOX_BYTES_MAX),
         sync_time: tick.saturating_mul(member.init_limit),
         tick,
-    })
+    }
 }
 
 fn field_max(settings: &Settings) -> usize {
@@ -101,33 +99,11 @@ fn field_max(settings: &Settings) -> usize {
     usize::try_from(sum).unwrap_or(usize::MAX)
 }
 
-/// Where the quorum port listens: names are resolved when it opens for the first time.
-pub(crate) fn quorum_addresses(own: &Member, listens_on_all: bool) -> Result<Vec<SocketAddr>, String> {
-    let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for PeerAddress { host, quorum_port, .. } in &own.addresses {
-        if listens_on_all {
-            found.push(SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), *quorum_port));
-            continue;
-        }
-        match (host.as_str(), *quorum_port).to_socket_addrs() {
-            Ok(resolved) => found.extend(resolved.take(1)),
-            // zk: Leader.createServerSocket: the others will do
-            Err(error) => failures.push(format!("the own quorum address {host}:{quorum_port}: {error}")),
-        }
-    }
-    if found.is_empty() {
-        return Err(failures.join("; "));
-    }
-    for why in failures {
-        tracing::error!("{why}; no learner will come that way");
-    }
-    found.dedup();
-    Ok(found)
-}
-
-/// Opens the election port, and hands what comes to `out`.
+/// Opens the election port, and hands what comes to `out`. The alarm is raised when it turns out later that it cannot be
+/// opened.
 pub(crate) fn start_mesh(
     runtime: &Runtime,
+    alarm: &Alarm,
     settings: &Settings,
     member: &EnsembleSettings,
     out: mpsc::Sender<PeerMessage>,
@@ -135,7 +111,10 @@ pub(crate) fn start_mesh(
     let (notifications, mut incoming) = mpsc::channel(NOTIFICATIONS_MAX);
     let seen = member.last_seen.as_deref();
     let members = members_of([member.verifier.as_ref()].into_iter().chain(seen));
-    let mesh = runtime.block_on(Mesh::start(MeshSettings::of(member), members, notifications))?;
+    let alarm = alarm.clone();
+    let on_failure = move |error| alarm.raise(CANNOT_BIND, cannot_bind(&error));
+    let starting = Mesh::start(MeshSettings::of(member), members, notifications, on_failure);
+    let mesh = runtime.block_on(starting)?;
     runtime.spawn(async move {
         while let Some((from, message)) = incoming.recv().await {
             let event = Event::Notification { from, message };
@@ -151,4 +130,9 @@ pub(crate) fn start_mesh(
         "waiting for other members on the election port"
     );
     Ok(mesh)
+}
+
+/// What a server that cannot take part in elections ends with.
+pub(crate) fn cannot_bind(error: &std::io::Error) -> String {
+    format!("the election port cannot be bound: {error}")
 }

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
+use ensemble::HostPort;
+
 use super::values::Values;
 use super::{
     BlueSettings, ClientSettings, Compression, ContainerSettings, DataSettings, DigestMismatch,
@@ -151,12 +153,13 @@ fn session(values: &Values<'_>) -> Result<SessionSettings, SettingsError> {
 }
 
 fn client(values: &Values<'_>, member: Option<&ensemble::Member>) -> Result<ClientSettings, SettingsError> {
-    let (address, any_host) = client_address(values, member)?;
+    let ClientAddress { address, any_host, awaited } = client_address(values, member)?;
     let frame_max = values.int("jute.maxbuffer", FRAME_MAX_DEFAULT).max(0);
     let frame_extra = values.int("zookeeper.jute.maxbuffer.extrasize", frame_max).max(FRAME_EXTRA_MIN);
     Ok(ClientSettings {
         address,
         any_host,
+        awaited,
         backlog: values.key_int("clientPortListenBacklog")?.unwrap_or(-1),
         per_address_max: limit(values.key_int("maxClientCnxns")?.unwrap_or(60)),
         total_max: limit(values.int("zookeeper.maxCnxns", 0)),
@@ -170,10 +173,18 @@ fn client(values: &Values<'_>, member: Option<&ensemble::Member>) -> Result<Clie
     })
 }
 
+/// Where clients connect.
+#[derive(Default)]
+struct ClientAddress {
+    address: Option<SocketAddr>,
+    any_host: bool,
+    awaited: Option<HostPort>,
+}
+
 fn client_address(
     values: &Values<'_>,
     member: Option<&ensemble::Member>,
-) -> Result<(Option<SocketAddr>, bool), SettingsError> {
+) -> Result<ClientAddress, SettingsError> {
     if let Some(given) = values.key("secureClientPort") {
         return Err(SettingsError::Later {
             at: given.origin.to_string(),
@@ -203,7 +214,7 @@ fn client_address(
         }
         (None, None, None) => {
             values.warn("clientPort is not set: no client can connect".to_owned());
-            return Ok((None, false));
+            return Ok(ClientAddress::default());
         }
         (None, None, Some(own)) => (client_host(&own.host), own.port),
         (Some(port), host, Some(own)) => {
@@ -220,14 +231,26 @@ fn client_address(
         (Some(port), host, None) => (host.map(|given| given.value.clone()), port),
     };
     match host {
-        None => Ok((Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)), true)),
+        None => {
+            let address = Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
+            Ok(ClientAddress { address, any_host: true, awaited: None })
+        }
         Some(host) => {
-            let resolved = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
-            resolved.map(|address| (Some(address), false)).ok_or_else(|| {
-                SettingsError::Rule(format!("clientPortAddress={host}: no address of that name"))
-            })
+            let address = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
+            if address.is_none() && !can_be_a_name(&host) {
+                return Err(SettingsError::Rule(format!(
+                    "clientPortAddress={host}: no address of that name"
+                )));
+            }
+            // diverges(waits-for-own-name): the reference does not start
+            let awaited = address.is_none().then_some(HostPort { host, port });
+            Ok(ClientAddress { address, any_host: false, awaited })
         }
     }
+}
+
+fn can_be_a_name(host: &str) -> bool {
+    !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))
 }
 
 /// A wildcard leaves the host open.

@@ -34,6 +34,13 @@ fn defaults_are_those_of_the_reference() {
 }
 
 #[test]
+fn a_client_address_that_is_a_name_without_an_address_is_awaited() {
+    let client = check("clientPortAddress=no-such-name.invalid").unwrap().client;
+    assert_eq!(client.address, None);
+    assert_eq!(client.awaited.unwrap().to_string(), "no-such-name.invalid:0");
+}
+
+#[test]
 fn bad_values_name_file_line_key_and_expectation() {
     let rows = [
         ("tickTime=abc", "zoo.cfg:3: tickTime=abc: expected an integer"),

@@ -19,6 +19,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ensemble::HostPort;
+
 pub(crate) use check::client_host;
 pub use member::EnsembleSettings;
 pub use raw::{ConfigSource, Given, Raw};
@@ -171,8 +173,10 @@ pub enum Compression {
 /// The client port.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// Address to bind; none when `clientPort` is not given.
+    /// Address to bind; none when `clientPort` is not given, or its name has no address yet.
     pub address: Option<SocketAddr>,
+    /// A name that had no address when it was looked up: it is waited for.
+    pub awaited: Option<HostPort>,
     /// The host was left open: both address families are served.
     pub any_host: bool,
     /// Accept backlog; the reference's default stands for the system's.

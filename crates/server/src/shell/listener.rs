@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::clients::{Client, Full};
 use super::{Shared, Stage, connection, lock};
 use crate::clock;
+use crate::own_name::{self, LOOKUP_EVERY};
 use crate::settings::{ClientSettings, client_host};
 
 /// What Java takes when no backlog is given.
@@ -96,7 +97,7 @@ pub(crate) fn begin(shared: &Arc<Shared>, runtime: &Handle, listener: TcpListene
     lock(&shared.client_port.place).task = Some(task);
 }
 
-/// Accepts elsewhere, if that is elsewhere; connections that stand go on.
+/// Accepts elsewhere, if that is elsewhere; connections that stand go on. A name without an address is waited for.
 // zk: NIOServerCnxnFactory.reconfigure
 // diverges(client-port-bound-later): the reference tries once
 pub(crate) fn move_to(shared: &Arc<Shared>, runtime: &Handle, client: &HostPort) {
@@ -106,29 +107,54 @@ pub(crate) fn move_to(shared: &Arc<Shared>, runtime: &Handle, client: &HostPort)
             ((host.as_str(), client.port).to_socket_addrs().ok().and_then(|mut all| all.next()), false)
         }
     };
-    let Some(wanted) = wanted else {
-        return tracing::error!(%client, "clients find us where we were: the name has no address");
-    };
     let port = &shared.client_port;
     let mut place = lock(&port.place);
-    if place.wanted.is_some_and(|before| is_same(before, wanted)) {
+    if let (Some(before), Some(wanted)) = (place.wanted, wanted)
+        && is_same(before, wanted)
+    {
         return;
     }
-    place.wanted = Some(wanted);
+    place.wanted = wanted;
     place.bound = None;
     port.turn.send_modify(|turn| *turn += 1);
     let before = place.task.take();
-    let (shared, mut turn) = (Arc::clone(shared), port.turn.subscribe());
+    let (shared, mut turn, client) = (Arc::clone(shared), port.turn.subscribe(), client.clone());
     place.task = Some(runtime.spawn(async move {
         turn.mark_unchanged();
         if let Some(before) = before {
             // A task that panicked has raised the alarm.
             let _ = before.await;
         }
+        let wanted = match wanted {
+            Some(wanted) => wanted,
+            None => match wait_for_name(&shared, &client, &mut turn).await {
+                Some(found) => found,
+                None => return,
+            },
+        };
         if let Some(listener) = bind_again(&shared, wanted, any_host, &mut turn).await {
             accept(shared, listener, turn).await;
         }
     }));
+}
+
+/// The address of a name, once it has one; none when another place is wanted.
+// diverges(waits-for-own-name): the reference does not start
+async fn wait_for_name(
+    shared: &Shared,
+    client: &HostPort,
+    turn: &mut watch::Receiver<u64>,
+) -> Option<SocketAddr> {
+    let mut stage = shared.stage.subscribe();
+    let found = tokio::select! {
+        found = own_name::wait_for("client port", client, LOOKUP_EVERY, || own_name::resolve(client)) => found,
+        _ = turn.changed() => return None,
+        _ = stage.wait_for(|stage| *stage != Stage::Serving) => return None,
+    };
+    let mut place = lock(&shared.client_port.place);
+    // Turns change under this lock.
+    place.wanted = found.into_iter().next().filter(|_| !turn.has_changed().unwrap_or(true));
+    place.wanted
 }
 
 fn is_same(one: SocketAddr, other: SocketAddr) -> bool {

@@ -91,6 +91,18 @@ fn data_that_cannot_be_served_is_named() {
 }
 
 #[test]
+fn a_name_of_the_client_port_may_come_after_the_start() {
+    let dir = Dir::new();
+    let mut settings = dir.settings("");
+    settings.client.address = None;
+    settings.client.awaited = Some(ensemble::HostPort { host: "localhost".to_owned(), port: 0 });
+    let server = rookeeper_server::start(settings).unwrap();
+    until("the port is bound", || server.address().is_some());
+    assert_eq!(Client::connect(&server).create("/n", b"", 0), 0);
+    assert_eq!(server.shutdown(), None);
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let (first, second) = (Dir::new(), Dir::new());
     let server = start(&first, "");

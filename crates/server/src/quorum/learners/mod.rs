@@ -14,11 +14,10 @@ mod silent;
 mod writer;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use ensemble::HostPort;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -26,6 +25,7 @@ use tokio::task::JoinHandle;
 use zab::LinkId;
 
 use super::{PeerMessage, PortSettings};
+use crate::own_name::{self, LOOKUP_EVERY, SaidLately};
 use crate::shell::Shared;
 
 use silent::Silent;
@@ -116,28 +116,36 @@ struct Acceptor {
 
 impl Acceptor {
     async fn run(self) {
-        join_all(self.settings.listen.iter().map(|address| self.serve(*address))).await;
+        let mut addresses = self.settings.own.quorum_addresses();
+        if self.settings.listens_on_all {
+            addresses.iter_mut().for_each(|address| "::".clone_into(&mut address.host));
+            addresses.dedup();
+        }
+        join_all(addresses.iter().map(|address| self.serve(address))).await;
     }
 
     /// One address; that it cannot be bound keeps no other from being served.
-    async fn serve(&self, address: SocketAddr) {
+    async fn serve(&self, address: &HostPort) {
         let listener = self.bind(address).await;
         tracing::info!(%address, "waiting for learners");
         self.accept(listener).await;
     }
 
-    /// Tries until it works: another process may hold the port, or for a moment our own listener of before.
-    async fn bind(&self, address: SocketAddr) -> TcpListener {
-        let mut pause = BIND_RETRY_FIRST;
+    /// Tries until it works: the name may have no address yet, another process may hold the port, or for a moment our own
+    /// listener of before.
+    // zk: Leader.createServerSocket
+    // diverges(waits-for-own-name): a leader of the reference gives up
+    async fn bind(&self, address: &HostPort) -> TcpListener {
+        let (mut pause, mut said) = (BIND_RETRY_FIRST, SaidLately::default());
         loop {
-            match bind(address) {
+            let candidates =
+                own_name::wait_for("quorum port", address, LOOKUP_EVERY, || own_name::resolve(address)).await;
+            match own_name::bind_first(candidates, BACKLOG) {
                 Ok(listener) => return listener,
-                Err(error) if pause < BIND_RETRY_EVERY => {
-                    tracing::debug!(%address, "the quorum port cannot be bound yet: {error}");
-                }
-                Err(error) => {
+                Err(error) if pause == BIND_RETRY_EVERY && said.is_due(std::time::Instant::now()) => {
                     tracing::error!(%address, "the quorum port cannot be bound: {error}; tried again");
                 }
+                Err(error) => tracing::debug!(%address, "the quorum port cannot be bound yet: {error}"),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(BIND_RETRY_EVERY);
@@ -191,18 +199,6 @@ impl Drop for LinkCount {
     fn drop(&mut self) {
         self.0.learner_links.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
     }
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }
 
 /// Runs all until all have ended.

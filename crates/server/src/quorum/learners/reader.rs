@@ -140,7 +140,6 @@ mod tests {
         Arc::new(PortSettings {
             own: ensemble::Member::parse(ensemble::ServerId(1), "h:1:2", false).unwrap(),
             listens_on_all: false,
-            listen: vec![],
             members: vec![],
             leader_no_delay: true,
             follower_no_delay: true,

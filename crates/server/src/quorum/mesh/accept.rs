@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use ensemble::HostPort;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
@@ -16,7 +16,7 @@ use super::dial::{prepare, within};
 use super::initial_message::{InitialMessage, Progress};
 use super::settings::{BACKLOG, BIND_RETRY_EVERY, HANDSHAKES_MAX};
 use super::table::Arrival;
-use crate::shell::listener::bind_to;
+use crate::own_name::{self, LOOKUP_EVERY};
 use crate::shell::lock;
 
 /// Where to listen.
@@ -30,34 +30,63 @@ pub(super) fn addresses(shared: &Shared) -> Vec<HostPort> {
     addresses
 }
 
-/// Binds one address and accepts on it. Tells `bound` how the binding went, once.
+/// How it goes with one of our addresses.
+#[derive(Debug)]
+pub(super) enum Listening {
+    /// It is bound.
+    Bound,
+    /// Its name has no address yet.
+    Waits,
+    /// It cannot be bound.
+    Failed(io::Error),
+}
+
+/// Binds one address and accepts on it. Tells `progress` that it waits, if so, and how the binding went in the end.
 // zk: QuorumCnxManager.Listener.ListenerHandler.acceptConnections
-pub(super) async fn run(shared: Arc<Shared>, address: HostPort, bound: mpsc::Sender<io::Result<()>>) {
+pub(super) async fn run(shared: Arc<Shared>, address: HostPort, progress: mpsc::Sender<Listening>) {
     let mut places = shared.places.subscribe();
     let outcome = tokio::select! {
-        outcome = bind_patiently(&address, shared.settings.bind_attempts) => outcome,
+        outcome = bind_patiently(&address, shared.settings.bind_attempts, &progress, || own_name::resolve(&address)) => outcome,
         _ = places.changed() => return,
     };
     match outcome {
         Ok(listener) => {
             tracing::info!(%address, "listening for elections");
-            bound.send(Ok(())).await.ok();
-            drop(bound);
+            // Nobody may wait.
+            progress.send(Listening::Bound).await.ok();
+            drop(progress);
             tokio::select! {
                 () = accept(&shared, listener) => {}
                 _ = places.changed() => tracing::info!(%address, "no longer listening for elections"),
             }
         }
         Err(error) => {
-            bound.send(Err(error)).await.ok();
+            progress.send(Listening::Failed(error)).await.ok();
         }
     }
 }
 
-async fn bind_patiently(address: &HostPort, attempts: u32) -> io::Result<TcpListener> {
+/// A name without an address is waited for; a port that cannot be bound counts as an attempt.
+// diverges(waits-for-own-name): the reference counts both
+async fn bind_patiently<F>(
+    address: &HostPort,
+    attempts: u32,
+    progress: &mpsc::Sender<Listening>,
+    mut resolve: impl FnMut() -> F,
+) -> io::Result<TcpListener>
+where
+    F: Future<Output = io::Result<Vec<SocketAddr>>>,
+{
     let mut attempt = 1;
     loop {
-        let error = match bind(address).await {
+        let candidates = match resolve().await {
+            Ok(candidates) => candidates,
+            Err(_) => {
+                progress.send(Listening::Waits).await.ok();
+                own_name::wait_for("election port", address, LOOKUP_EVERY, &mut resolve).await
+            }
+        };
+        let error = match own_name::bind_first(candidates, BACKLOG) {
             Ok(listener) => return Ok(listener),
             Err(error) => error,
         };
@@ -68,25 +97,6 @@ async fn bind_patiently(address: &HostPort, attempts: u32) -> io::Result<TcpList
         attempt = attempt.saturating_add(1);
         sleep(BIND_RETRY_EVERY).await;
     }
-}
-
-async fn bind(address: &HostPort) -> io::Result<TcpListener> {
-    let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
-    for candidate in lookup_host((address.host.as_str(), address.port)).await? {
-        outcome = listen(candidate);
-        if outcome.is_err() && candidate.ip().is_unspecified() {
-            // A machine without IPv6 has IPv4 only.
-            outcome = listen(SocketAddr::from(([0, 0, 0, 0], candidate.port()))).or(outcome);
-        }
-        if outcome.is_ok() {
-            break;
-        }
-    }
-    outcome
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::from_std(bind_to(address, BACKLOG)?)
 }
 
 async fn accept(shared: &Arc<Shared>, listener: TcpListener) {
@@ -203,5 +213,30 @@ impl Handshakes {
 
     fn leave(&self, number: u64) {
         lock(&self.0).by_age.remove(&number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_own_name_is_waited_for_and_a_port_that_is_taken_is_not() {
+        let own = HostPort { host: "own".to_owned(), port: 0 };
+        let (progress, mut heard) = mpsc::channel(4);
+        let mut lookups = 0;
+        let bound = bind_patiently(&own, 1, &progress, || {
+            lookups += 1;
+            let found = if lookups == 1 { None } else { Some(vec![([127, 0, 0, 1], 0).into()]) };
+            std::future::ready(found.ok_or(io::ErrorKind::NotFound.into()))
+        });
+        let listener = bound.await.unwrap();
+        assert_eq!(lookups, 2);
+        assert!(matches!(heard.try_recv(), Ok(Listening::Waits)));
+
+        let taken = listener.local_addr().unwrap();
+        let outcome = bind_patiently(&own, 1, &progress, || std::future::ready(Ok(vec![taken])));
+        assert_eq!(outcome.await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(heard.try_recv().is_err(), "no name was waited for");
     }
 }

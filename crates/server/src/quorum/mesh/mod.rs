@@ -41,6 +41,7 @@ pub(crate) use settings::{MeshSettings, members_of};
 pub(crate) use table::Members;
 
 use crate::shell::lock;
+use accept::Listening;
 use inbox::Inbox;
 use settings::election_addresses;
 use table::{DialOrder, Seat, Table};
@@ -73,15 +74,17 @@ struct Shared {
 
 impl Mesh {
     /// Binds the own addresses and accepts. What peers send goes to `incoming`; while nobody takes it, the oldest is
-    /// forgotten.
+    /// forgotten. A name that has no address yet is waited for meanwhile.
     ///
     /// # Errors
     /// When none of the addresses can be bound after all attempts: the process cannot take part in elections.
+    /// `on_failure` is told so if that turns out later.
     // zk: QuorumCnxManager.Listener.run
     pub(crate) async fn start(
         settings: MeshSettings,
         members: Members,
         incoming: mpsc::Sender<(ServerId, Bytes)>,
+        on_failure: impl FnOnce(io::Error) + Send + 'static,
     ) -> io::Result<Self> {
         if settings.own_addresses.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no election address of our own"));
@@ -100,23 +103,27 @@ impl Mesh {
             _alive: alive,
         });
         let mesh = Self { shared, closing, ended };
-        mesh.listen().await?;
+        mesh.listen(on_failure).await?;
         mesh.shared.spawn(forward(Arc::clone(&mesh.shared), incoming));
         Ok(mesh)
     }
 
-    /// Comes back when one address is bound, the others go on by themselves; or when none is.
-    async fn listen(&self) -> io::Result<()> {
-        let (bound, mut outcomes) = mpsc::channel(1);
+    /// Comes back when one address is bound or waits for its name, the others go on by themselves; or when none is.
+    async fn listen(&self, on_failure: impl FnOnce(io::Error) + Send + 'static) -> io::Result<()> {
+        let (progress, mut outcomes) = mpsc::channel(1);
         for address in accept::addresses(&self.shared) {
-            self.shared.spawn(accept::run(Arc::clone(&self.shared), address, bound.clone()));
+            self.shared.spawn(accept::run(Arc::clone(&self.shared), address, progress.clone()));
         }
-        drop(bound);
+        drop(progress);
         let mut failure = io::Error::other("the listeners ended");
         while let Some(outcome) = outcomes.recv().await {
             match outcome {
-                Ok(()) => return Ok(()),
-                Err(error) => failure = error,
+                Listening::Bound => return Ok(()),
+                Listening::Waits => {
+                    self.shared.spawn(watch_the_rest(outcomes, on_failure));
+                    return Ok(());
+                }
+                Listening::Failed(error) => failure = error,
             }
         }
         Err(failure)
@@ -210,6 +217,21 @@ impl Shared {
 
     fn spawn_handshake(self: &Arc<Self>, ticket: accept::Ticket, stream: TcpStream, remote: SocketAddr) {
         self.spawn(accept::handshake(Arc::clone(self), ticket, stream, remote));
+    }
+}
+
+/// None was bound so far, one waits for its name. Listeners that end because we are elsewhere say nothing.
+async fn watch_the_rest(mut outcomes: mpsc::Receiver<Listening>, on_failure: impl FnOnce(io::Error)) {
+    let mut failure = None;
+    while let Some(outcome) = outcomes.recv().await {
+        match outcome {
+            Listening::Bound => return,
+            Listening::Waits => {}
+            Listening::Failed(error) => failure = Some(error),
+        }
+    }
+    if let Some(error) = failure {
+        on_failure(error);
     }
 }
 

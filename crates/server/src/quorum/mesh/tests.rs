@@ -55,7 +55,7 @@ impl Server {
 
     async fn with(settings: MeshSettings, members: &Members) -> Self {
         let (sender, incoming) = mpsc::channel(1);
-        let mesh = Mesh::start(settings, members.clone(), sender).await.unwrap();
+        let mesh = Mesh::start(settings, members.clone(), sender, |_| {}).await.unwrap();
         Self { mesh, incoming }
     }
 
@@ -442,7 +442,7 @@ async fn a_port_that_is_taken_is_an_error_and_one_of_two_is_enough() {
     let holder = listen(&taken).await;
     let settings = MeshSettings { bind_attempts: 1, ..settings(1, &members) };
     let (sender, _incoming) = mpsc::channel(1);
-    let error = Mesh::start(settings.clone(), members.clone(), sender).await.unwrap_err();
+    let error = Mesh::start(settings.clone(), members.clone(), sender, |_| {}).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
 
@@ -456,6 +456,18 @@ async fn a_port_that_is_taken_is_an_error_and_one_of_two_is_enough() {
     peer.send(1, "vote");
     server.receive_this(2, "vote").await;
     drop(holder);
+}
+
+#[tokio::test]
+async fn a_server_whose_name_has_no_address_yet_dials_meanwhile() {
+    let net = Net::new();
+    let members = net.members([1, 2]);
+    let mut peer = Server::start(1, &members).await;
+    let nameless = HostPort { host: "no-address-of-this-machine.invalid".to_owned(), port: 1 };
+    let own_addresses = vec![nameless];
+    let server = Server::with(MeshSettings { own_addresses, ..settings(2, &members) }, &members).await;
+    server.send(1, "vote");
+    assert_eq!(peer.receive().await, (2, "vote".to_owned()));
 }
 
 #[tokio::test]
