@@ -8,7 +8,7 @@ use pipeline::outbox::{Answered, CloseReason, OP_NONE, Opened, Outbox, last_op_n
 use pipeline::reply::{self, Ending};
 use pipeline::sessions::password;
 use pipeline::time::Millis;
-use tree::{DigestMismatch, EventKind, OpResult, State, Trigger, Watches};
+use tree::{DigestCheck, DigestMismatch, EventKind, OpResult, State, Trigger, Watches};
 
 use crate::effect::Opening;
 use crate::{Effect, HaltReason, LocalReply, Origin, PeerEffect};
@@ -24,6 +24,10 @@ pub trait Outboxes {
 pub struct CarryReport {
     /// Number of transactions applied.
     pub applied: u64,
+    /// How many of them proved the tree equal to that of the server that made them.
+    pub digests_equal: u64,
+    /// The newest of these.
+    pub last_digest_equal: Option<Zxid>,
     /// How many watchers each change had that had any, before the look at the ACL; one entry for each table.
     pub fired: Vec<(EventKind, usize)>,
     /// Transactions whose digest is not that of the tree after them.
@@ -97,7 +101,14 @@ impl<O: Outboxes> Carrier<'_, O> {
             }
         };
         self.report.applied += 1;
-        self.report.digest_mismatches.extend(applied.digest_mismatch.map(|mismatch| (zxid, mismatch)));
+        match applied.digest {
+            DigestCheck::NotCompared => {}
+            DigestCheck::Equal => {
+                self.report.digests_equal += 1;
+                self.report.last_digest_equal = Some(zxid);
+            }
+            DigestCheck::Differs(mismatch) => self.report.digest_mismatches.push((zxid, mismatch)),
+        }
         self.fire();
         if let Some(origin) = origin {
             self.end(&origin, record.header.client_id, &applied.result);

@@ -36,6 +36,27 @@ pub struct DigestMismatch {
     pub actual: i64,
 }
 
+/// What the digest in a transaction proves of the tree after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigestCheck {
+    /// Nothing: it has none, or one that is computed in another way, or digests are off.
+    NotCompared,
+    /// The whole tree is that of the server that made the transaction.
+    Equal,
+    /// It is another.
+    Differs(DigestMismatch),
+}
+
+impl DigestCheck {
+    /// The difference, if there is one.
+    pub fn mismatch(self) -> Option<DigestMismatch> {
+        match self {
+            Self::Differs(mismatch) => Some(mismatch),
+            Self::Equal | Self::NotCompared => None,
+        }
+    }
+}
+
 /// Digest of one znode as part of the sum; zero for those that are left out. The root is "" or "/".
 // zk: DigestCalculator.calculateDigest
 pub fn of_node(path: &str, data: Option<&[u8]>, stat: &StatPersisted) -> i64 {

@@ -25,6 +25,6 @@ mod test_support;
 pub mod watches;
 
 pub use apply::{ApplyError, ApplyErrorKind, ClosedEphemeral, OpResult, TxnResult};
-pub use digest::{DigestMismatch, ZxidDigest};
+pub use digest::{DigestCheck, DigestMismatch, ZxidDigest};
 pub use state::{Children, NodeView, State, StateSettings};
 pub use watches::{ConnectionId, EventKind, Trigger, Watches};

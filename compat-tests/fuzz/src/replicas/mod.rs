@@ -68,7 +68,7 @@ fn follow(leader: &World) {
         let applied =
             state.apply(&record, &mut Vec::new()).expect("what one replica applies, another does not");
         model.apply(&record);
-        assert!(applied.digest_mismatch.is_none(), "a follower's digest differs at {}", record.header.zxid);
+        assert!(applied.digest.mismatch().is_none(), "a follower's digest differs at {}", record.header.zxid);
     }
     assert_equal(&state, &leader.state);
     assert_eq!(state.approximate_data_size(), leader.state.approximate_data_size());

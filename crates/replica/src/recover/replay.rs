@@ -121,7 +121,7 @@ impl Replay {
             Fuzzy::No => {
                 let mut triggers = Vec::new();
                 let result = self.state.apply(record, &mut triggers).map_err(|error| error.to_string())?;
-                self.digest_mismatches += u64::from(result.digest_mismatch.is_some());
+                self.digest_mismatches += u64::from(result.digest.mismatch().is_some());
                 Ok(())
             }
         }

@@ -8,7 +8,7 @@ mod summary;
 use pipeline::outbox::CloseReason;
 
 pub(crate) use counter_set::CounterSet;
-pub(crate) use summary::{Counter, Percentiles, Summary, average, java_double};
+pub(crate) use summary::{Counter, Latest, Percentiles, Summary, average, java_double};
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty,)+) => {
@@ -139,6 +139,16 @@ metrics! {
     node_changed_watch_count: Summary,
     /// The same for changed lists of children.
     node_children_watch_count: Summary,
+    /// Transactions whose digest was compared with that of the tree after them, since the start.
+    digest_txns_compared: Counter,
+    /// Those that were equal.
+    digest_txns_equal: Counter,
+    /// Transactions applied without a comparison: they carry no digest, or another kind, or a snapshot was still being completed.
+    digest_txns_without: Counter,
+    /// The newest transaction after which the tree was found equal; zero before the first.
+    digest_last_equal_zxid: Latest,
+    /// The newest after which it differed; zero before the first.
+    digest_last_mismatch_zxid: Latest,
     /// Transactions whose digest is not the tree's.
     digest_mismatches_count: Counter,
     /// Requests refused because of a hard quota, by the first part of the path.

@@ -1,6 +1,6 @@
 //! Counters and summaries over plain atomics.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// A number that only rises, until it is reset.
@@ -21,6 +21,28 @@ impl Counter {
     pub(super) fn reset(&self) {
         self.0.store(0, Relaxed);
     }
+}
+
+/// The newest value; `srst` leaves it.
+#[derive(Debug, Default)]
+pub(crate) struct Latest(AtomicI64);
+
+impl Latest {
+    /// Takes the place of the value before.
+    pub(crate) fn set(&self, value: i64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// The value now.
+    pub(crate) fn get(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+
+    pub(super) fn lines(&self, name: &str, out: &mut dyn FnMut(String, String)) {
+        out(name.to_owned(), self.get().to_string());
+    }
+
+    pub(super) fn reset(&self) {}
 }
 
 /// Average, least, greatest, count and sum.

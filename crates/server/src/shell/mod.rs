@@ -14,6 +14,7 @@
 pub(crate) mod alarm;
 pub(crate) mod clients;
 mod connection;
+mod digests;
 pub(crate) mod disk;
 pub(crate) mod listener;
 pub(crate) mod membership;

@@ -18,6 +18,7 @@ use tree::EventKind;
 
 use super::alarm::UNEXPECTED;
 use super::clients::BatchOutboxes;
+use super::digests::{self, Digests};
 use super::disk::{Batch, DiskCommand};
 use super::{Message, Shared, Stage, lock};
 use crate::clock;
@@ -59,7 +60,7 @@ pub(crate) struct ReplicaThread {
     next_tick: Millis,
     next_container_check: Option<Millis>,
     is_stopped: bool,
-    has_mismatched: bool,
+    digests: Digests,
 }
 
 impl ReplicaThread {
@@ -86,7 +87,7 @@ impl ReplicaThread {
             member: None,
             effects,
             is_stopped: false,
-            has_mismatched: false,
+            digests: Digests::default(),
         }
     }
 
@@ -294,17 +295,11 @@ impl ReplicaThread {
             };
             summary.add(u64::try_from(*watchers).unwrap_or(u64::MAX));
         }
-        for (zxid, mismatch) in report.digest_mismatches {
-            self.shared.metrics.digest_mismatches_count.add(1);
-            if !self.has_mismatched {
-                self.has_mismatched = true;
-                tracing::error!(%zxid, ?mismatch, "the digest of the tree is not that of the transaction");
-            }
-            if self.shared.settings.digest_on_mismatch == DigestMismatch::Halt {
-                self.shared
-                    .alarm
-                    .raise(UNEXPECTED, format!("digest mismatch at {zxid}, digest.onMismatch=halt"));
-            }
+        self.digests.applied(clock::monotonic(), &report, metrics).iter().for_each(digests::log);
+        if let Some((zxid, _)) = report.digest_mismatches.first()
+            && self.shared.settings.digest_on_mismatch == DigestMismatch::Halt
+        {
+            self.shared.alarm.raise(UNEXPECTED, format!("digest mismatch at {zxid}, digest.onMismatch=halt"));
         }
         if let Some(why) = report.halt {
             self.shared.alarm.raise(UNEXPECTED, why.to_string());

@@ -121,7 +121,7 @@ impl Replay {
             }
         };
         self.at = zxid;
-        if digest.is_some_and(|digest| digest != self.state.digest()) || applied.digest_mismatch.is_some() {
+        if digest.is_some_and(|digest| digest != self.state.digest()) || applied.digest.mismatch().is_some() {
             let what =
                 format!("the replayed tree at {zxid} has digest {:#x}, not {digest:x?}", self.state.digest());
             return Err(Failure::new("Z2", what));

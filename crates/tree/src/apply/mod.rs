@@ -9,7 +9,7 @@ use jute::data::{Acl, Stat};
 use jute::txn::{CreateContainerTxn, CreateTTLTxn, CreateTxn, TxnHeader};
 use jute::{OpCode, Zxid};
 
-use crate::digest::DigestMismatch;
+use crate::digest::DigestCheck;
 use crate::ephemeral_owner;
 use crate::state::NewNode;
 
@@ -18,8 +18,8 @@ use crate::state::NewNode;
 pub struct TxnResult {
     /// What the reply needs.
     pub result: OpResult,
-    /// The transaction carries a digest and ours is another.
-    pub digest_mismatch: Option<DigestMismatch>,
+    /// What came of the look at its digest.
+    pub digest: DigestCheck,
 }
 
 /// What came of one operation; stats are those right after it.

@@ -1,11 +1,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use jute::txn::{CloseSessionTxn, TxnHeader};
+use jute::txn::{CloseSessionTxn, TxnDigest, TxnHeader};
 use jute::{ErrorCode, OpCode, Txn, TxnRecord, Zxid};
 
 use super::{ApplyError, ApplyErrorKind, ClosedEphemeral, Creation, OpResult, TxnResult};
-use crate::digest::{self, DigestMismatch};
+use crate::digest::{self, DigestCheck, DigestMismatch};
 use crate::state::{NodeId, NodeView, State};
 use crate::watches::Trigger;
 
@@ -29,7 +29,7 @@ impl State {
         })?;
         self.advance(header.zxid);
         self.record_digest(header.zxid);
-        Ok(TxnResult { result, digest_mismatch: self.compare_digest(record) })
+        Ok(TxnResult { result, digest: self.compare_digest(record) })
     }
 
     fn apply_txn(
@@ -149,10 +149,19 @@ impl State {
 
     /// The digest is compared when the leader computed one in the same way.
     // zk: DataTree.compareDigest
-    fn compare_digest(&self, record: &TxnRecord) -> Option<DigestMismatch> {
-        let expected = record.digest.filter(|digest| digest.version == digest::VERSION)?.tree_digest;
+    fn compare_digest(&self, record: &TxnRecord) -> DigestCheck {
         let actual = self.digest();
-        (self.settings().digest_enabled && expected != actual).then_some(DigestMismatch { expected, actual })
+        match record.digest {
+            Some(TxnDigest { version, tree_digest: expected })
+                if version == digest::VERSION && self.settings().digest_enabled =>
+            {
+                match expected == actual {
+                    true => DigestCheck::Equal,
+                    false => DigestCheck::Differs(DigestMismatch { expected, actual }),
+                }
+            }
+            Some(_) | None => DigestCheck::NotCompared,
+        }
     }
 
     fn stat_of(&self, id: NodeId) -> jute::data::Stat {

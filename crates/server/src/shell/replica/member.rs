@@ -17,7 +17,7 @@ use zab::{Outgoing, Packet};
 use super::super::alarm::UNEXPECTED;
 use super::super::disk::DiskCommand;
 use super::super::membership::View;
-use super::super::{listener, lock};
+use super::super::{digests, listener, lock};
 use super::{Member, ReplicaThread};
 use crate::clock;
 use crate::quorum::PeerMessage;
@@ -163,6 +163,7 @@ impl ReplicaThread {
             PeerEffect::Serve { mode } => {
                 let held = self.shared.write_state();
                 self.shared.mode.set(Some(mode));
+                self.digests.synced(clock::monotonic()).iter().for_each(digests::log);
                 self.shared.serving_since.store(clock::monotonic().0, Relaxed);
                 tracing::debug!(?mode, "clients are served");
                 drop(held);
@@ -196,6 +197,7 @@ impl ReplicaThread {
             return;
         }
         self.shared.mode.set(None);
+        self.digests.begin();
         *lock(&self.shared.watches) = Watches::new();
         let clients = self.shared.clients.all();
         tracing::info!(clients = clients.len(), "clients are no longer served");
@@ -228,7 +230,7 @@ impl ReplicaThread {
     /// The membership node is what this server knows, wherever the state comes from.
     // zk: Learner.syncWithLeader, ZKDatabase.initConfigInZKDatabase
     fn replace_state(&mut self, mut state: State) {
-        self.has_mismatched = false;
+        self.digests.begin();
         if let Some(membership) = &self.shared.membership {
             set_config(&mut state, &membership.view().current);
         }

@@ -6,7 +6,7 @@ use jute::{ErrorCode, OpCode, SessionId, Txn, Zxid};
 
 use crate::apply::{ApplyErrorKind, ClosedEphemeral, OpResult};
 use crate::test_support::*;
-use crate::{DigestMismatch, State, ZxidDigest};
+use crate::{DigestCheck, DigestMismatch, State, StateSettings, ZxidDigest};
 
 fn state_with(txns: &[Txn]) -> State {
     let mut state = State::new(SETTINGS);
@@ -189,14 +189,22 @@ fn what_cannot_be_applied_is_an_error() {
 #[test]
 fn a_digest_of_the_same_version_is_compared() {
     let mut expected = state_with(&[create("/a", b"", false, 1)]);
-    for (version, offset, mismatch) in [(2, 0, false), (2, 1, true), (3, 1, false)] {
-        let mut state = State::new(SETTINGS);
+    let differs =
+        DigestCheck::Differs(DigestMismatch { expected: expected.digest() + 1, actual: expected.digest() });
+    let off = StateSettings { digest_enabled: false, ..SETTINGS };
+    for (settings, version, offset, outcome) in [
+        (SETTINGS, 2, 0, DigestCheck::Equal),
+        (SETTINGS, 2, 1, differs),
+        (SETTINGS, 3, 1, DigestCheck::NotCompared),
+        (off, 2, 1, DigestCheck::NotCompared),
+    ] {
+        let mut state = State::new(settings);
         let mut txn = record(1, create("/a", b"", false, 1));
         txn.digest = Some(TxnDigest { version, tree_digest: expected.digest() + offset });
         let (result, _) = apply(&mut state, &txn);
-        let difference = DigestMismatch { expected: expected.digest() + offset, actual: expected.digest() };
-        assert_eq!(result.digest_mismatch, mismatch.then_some(difference));
-        assert_eq!(state.last_digest(), Some(ZxidDigest { zxid: Zxid(1), digest: expected.digest() }));
+        assert_eq!(result.digest, outcome);
+        let digest = if settings.digest_enabled { expected.digest() } else { 0 };
+        assert_eq!(state.last_digest(), Some(ZxidDigest { zxid: Zxid(1), digest }));
     }
     let error = || Txn::Error(ErrorTxn { err: -1 });
     for zxid in 2..=256 {
