@@ -8,7 +8,7 @@
 //!         ◀─ PROPOSAL ── ACK ─▶ ◀─ COMMIT       broadcast
 //! ```
 //!
-//! * [`Leader`] and [`Learner`] decide; they know neither sockets nor files nor clocks: `now_ms` is a monotonic time.
+//! * [`Leader`], [`Learner`] and [`Master`], which serves observers at a follower, decide; they know neither sockets nor files nor clocks: `now_ms` is a monotonic time.
 //! * What must be durable before it is said is asked for by an action and confirmed by a call.
 //! * **Invariant:** no hash order, no randomness; every packet is handled in every state.
 #![no_std]
@@ -19,6 +19,7 @@ extern crate alloc;
 pub mod leader;
 pub mod learner;
 mod link;
+pub mod master;
 pub mod packet;
 pub mod stream;
 pub mod sync;
@@ -26,4 +27,5 @@ pub mod sync;
 pub use leader::{Leader, LeaderAction, LeaderSettings};
 pub use learner::{Learner, LearnerAction, LearnerSettings};
 pub use link::{Attempt, LearnerReport, LinkId, LogProbe, Outgoing};
+pub use master::{Master, MasterAction, MasterSettings};
 pub use packet::{Introduction, Packet, PacketError, Request};

@@ -11,10 +11,13 @@
 // diverges(sync-by-proof): the reference also cuts over the border of an epoch and to zxids that name no transaction, trusts
 // bounds of its memory that are crossed or 0, and sends a log that need not go on from the learner's history
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
 use jute::Zxid;
 
-use crate::LogProbe;
 use crate::leader::Recent;
+use crate::{LogProbe, Outgoing, Packet};
 
 /// What a leader has: committed transactions only, and at least all that were when its epoch began.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +93,40 @@ pub fn decide(peer: Zxid, history: &History<'_>, log: Log<'_>, forces_snapshot: 
             Decision::Send(from_log(peer, history.recent_first().unwrap_or(history.end), probe))
         }
     }
+}
+
+/// A plan as it goes into a learner's stream, in front of what is not committed yet and NEWLEADER.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// In words of the protocol.
+    pub how: &'static str,
+    /// Where that begins.
+    pub from: Zxid,
+    /// What is sent.
+    pub items: Vec<Outgoing>,
+}
+
+/// What carries a plan out for a learner whose history ends with `peer`.
+#[must_use]
+pub fn stream(plan: Plan, peer: Zxid, history: &History<'_>) -> Stream {
+    let (cut, log, after) = match plan {
+        Plan::Snapshot => {
+            let zxid = history.processed;
+            return Stream { how: "SNAP", from: zxid, items: [Outgoing::Snapshot { zxid }].into() };
+        }
+        Plan::Transactions { cut, log, after } => (cut, log, after),
+    };
+    let (how, from, first) = match cut {
+        Some(zxid) => ("TRUNC", zxid, Packet::Trunc(zxid)),
+        None => ("DIFF", peer, Packet::Diff(history.end.max(peer))),
+    };
+    let mut items: Vec<Outgoing> = [Outgoing::Packet(first)].into();
+    items.extend(log.map(|(after, up_to)| Outgoing::Log { after, up_to }));
+    for record in history.recent.above(after) {
+        items.push(Outgoing::Packet(Packet::Proposal(Arc::clone(record))));
+        items.push(Outgoing::Packet(Packet::Commit(record.header.zxid)));
+    }
+    Stream { how, from, items }
 }
 
 fn from_memory(cut: Option<Zxid>, after: Zxid) -> Plan {

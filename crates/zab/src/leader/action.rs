@@ -96,6 +96,8 @@ pub enum Refusal {
     NewerConfig(i64),
     /// It speaks a protocol from before epochs were agreed on.
     OldProtocol(i32),
+    /// It wants to follow one who only serves observers.
+    NoObserver,
     /// It says that it is us.
     OwnId,
     /// It accepted the last epoch that there is.
@@ -190,7 +192,8 @@ impl fmt::Display for Refusal {
             Self::OldProtocol(version) => {
                 write!(f, "its protocol {version:#x} is from before epochs were agreed on")
             }
-            Self::OwnId => f.write_str("it has the id of the leader"),
+            Self::NoObserver => f.write_str("it is no observer, and this server does not lead"),
+            Self::OwnId => f.write_str("it has the id of this server"),
             Self::NoEpochLeft => f.write_str("it accepted the last epoch that there is"),
             Self::NewerHistory(zxid) => write!(f, "its history up to {zxid} is newer than the leader's"),
             Self::TimedOut(what) => write!(f, "it took too long: {what}"),

@@ -11,7 +11,7 @@ use jute::Zxid;
 use super::link::{Lag, Stage};
 use super::{Leader, LeaderAction, LeaderNote, Phase, Refusal, send};
 use crate::sync::{self, Decision, History, Log, Plan};
-use crate::{LinkId, LogProbe, Outgoing, Packet};
+use crate::{LinkId, LogProbe, Packet};
 
 impl Leader {
     pub(super) fn synchronise_all(&mut self, now_ms: u64, out: &mut Vec<LeaderAction>) {
@@ -69,8 +69,11 @@ impl Leader {
     }
 
     fn decide(&self, peer: Zxid, log: Log<'_>) -> Decision {
-        let history = History { end: self.end, processed: self.committed, recent: &self.recent };
-        sync::decide(peer, &history, log, self.settings.forces_snapshot)
+        sync::decide(peer, &self.history(), log, self.settings.forces_snapshot)
+    }
+
+    fn history(&self) -> History<'_> {
+        History { end: self.end, processed: self.committed, recent: &self.recent }
     }
 
     /// Puts history, outstanding proposals and NEWLEADER into a learner's stream; all that comes later goes behind them.
@@ -89,33 +92,10 @@ impl Leader {
         // The end of a long stream is known to its writer only, who bounds the wait from there.
         found.until_ms = matches!(plan, Plan::Transactions { log: None, .. }).then_some(until_ms);
 
-        let note =
-            |how, from| LeaderAction::Note(LeaderNote::Synchronising { server: who.server, peer, how, from });
-        match plan {
-            Plan::Snapshot => {
-                out.push(note("SNAP", self.committed));
-                out.push(LeaderAction::Send { link, what: Outgoing::Snapshot { zxid: self.committed } });
-            }
-            Plan::Transactions { cut, log, after } => {
-                match cut {
-                    Some(zxid) => {
-                        out.push(note("TRUNC", zxid));
-                        send(link, Packet::Trunc(zxid), out);
-                    }
-                    None => {
-                        out.push(note("DIFF", peer));
-                        send(link, Packet::Diff(self.end.max(peer)), out);
-                    }
-                }
-                if let Some((after, up_to)) = log {
-                    out.push(LeaderAction::Send { link, what: Outgoing::Log { after, up_to } });
-                }
-                for record in self.recent.above(after) {
-                    send(link, Packet::Proposal(Arc::clone(record)), out);
-                    send(link, Packet::Commit(record.header.zxid), out);
-                }
-            }
-        }
+        let stream = sync::stream(plan, peer, &self.history());
+        let note = LeaderNote::Synchronising { server: who.server, peer, how: stream.how, from: stream.from };
+        out.push(LeaderAction::Note(note));
+        out.extend(stream.items.into_iter().map(|what| LeaderAction::Send { link, what }));
         // zk: Leader.startForwarding: observers hear of transactions once they are committed
         if who.is_follower {
             for record in &self.outstanding {
