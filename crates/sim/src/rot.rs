@@ -25,8 +25,13 @@ impl World {
         let Some(name) = names.get(random.index(names.len())) else { return };
         let path = dir.join(name);
         let Ok(len) = disk.file_len(&path) else { return };
-        let len =
-            if name.starts_with("log.") { written(&disk, &path).saturating_sub(SPARED_BYTES) } else { len };
+        let newest =
+            names.iter().filter(|name| name.starts_with("log.")).max_by_key(|name| (name.len(), *name));
+        let len = match name.starts_with("log.") {
+            true if newest == Some(name) => written(&disk, &path).saturating_sub(SPARED_BYTES),
+            true => written(&disk, &path),
+            false => len,
+        };
         // The first bytes are the likeliest to mean something.
         let bound = if random.chance(500) { len.min(4096) } else { len };
         if bound == 0 {
@@ -40,8 +45,8 @@ impl World {
     }
 }
 
-/// The end of a log is spared: a last record that rots looks like one that was never finished, and once a log of a newer epoch
-/// stands behind it, nothing tells that it once was (DESIGN.md 6.6 takes such an end for the trace of a crash).
+/// The end of the newest log is spared: when the machine loses its power before the mark of that log is durable, a last record
+/// that rots looks like one that was never finished (DESIGN.md 6.6 takes such an end for the trace of a crash).
 const SPARED_BYTES: u64 = 2048;
 
 /// Bytes up to the last that is not zero.

@@ -7,12 +7,12 @@ mod scan;
 mod writer;
 
 pub use reader::{FileTail, LogReader, LogRecord};
-pub(crate) use reader::{follows, log_files};
+pub(crate) use reader::{first_of, follows, log_files};
 pub use scan::{LogFile, RecordEnd, Tear};
 pub use writer::{Commit, LogSettings, LogWriter};
 
 pub(crate) use format::{FRAME_BYTES, HEADER_BYTES};
-pub(crate) use marks::{Mark, Marks};
+pub(crate) use marks::{Mark, MarkList, Marks};
 pub(crate) use scan::Scanned;
 pub(crate) use writer::DurableEnd;
 

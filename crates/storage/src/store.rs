@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use jute::Zxid;
 
 use crate::disk::{Disk, DiskFile, create_dir_durably};
-use crate::log::{DurableEnd, HEADER_BYTES, Mark, Marks, RecordEnd};
-use crate::names::{PARTIAL_SNAPSHOT_PREFIX, parse_log_name, parse_snapshot_name};
+use crate::log::{DurableEnd, HEADER_BYTES, LogFile, Mark, MarkList, Marks, RecordEnd, first_of};
+use crate::names::{PARTIAL_SNAPSHOT_PREFIX, parse_snapshot_name};
 use crate::snapshot::looks_whole;
 use crate::{
     Compression, FileTail, LogReader, LogSettings, LogWriter, SnapshotReader, SnapshotWriter, StorageError,
@@ -183,7 +183,8 @@ impl<D: Disk> Store<D> {
     /// What no mark calls durable is written once more: after a sync that failed the cache holds bytes that the disk does not
     /// have and that no later sync would write, since the kernel takes them for clean.
     pub fn settle(&self, tails: &[FileTail]) -> Result<(), StorageError> {
-        let mark = Marks::<D::File>::read(&self.disk, &self.log_dir)?;
+        let marks = Marks::<D::File>::read(&self.disk, &self.log_dir)?;
+        let mut ends = Vec::new();
         for (index, tail) in tails.iter().enumerate() {
             if tail.is_empty {
                 self.disk.remove(&tail.file).map_err(StorageError::io("remove", &tail.file))?;
@@ -194,12 +195,20 @@ impl<D: Disk> Store<D> {
                 file.set_len(tail.offset.max(HEADER_BYTES))
                     .map_err(StorageError::io("truncate", &tail.file))?;
             }
-            if let Some(from) = unproved_from(mark.as_ref(), &tail.file, index + 1 == tails.len()) {
+            if let Some(from) = unproved_from(&marks, &tail.file, index + 1 == tails.len()) {
                 write_again(&mut file, from, tail.offset).map_err(StorageError::io("write", &tail.file))?;
             }
             file.sync().map_err(StorageError::io("sync", &tail.file))?;
+            ends.extend(self.mark_of(tail)?);
         }
-        self.sync_dirs()
+        self.sync_dirs()?;
+        Marks::new(&self.log_dir).settle(&self.disk, &ends)
+    }
+
+    /// The mark of a log that is durable up to its tail.
+    fn mark_of(&self, tail: &FileTail) -> Result<Option<Mark>, StorageError> {
+        let first_checksum = LogFile::open(&self.disk, &tail.file)?.first_checksum()?;
+        Ok(first_of(&tail.file).map(|first| Mark { first, end: tail.offset, first_checksum }))
     }
 
     /// Makes the snapshot durable that recovery loaded, which its writer may not have synced.
@@ -348,11 +357,11 @@ impl<D: Disk> Store<D> {
     }
 }
 
-/// Where the part of a log begins that no mark calls durable; `None` when there is none. Logs before the marked one were
-/// synced before it was made; without a mark only the last one is in doubt.
-fn unproved_from(mark: Option<&Mark>, log: &Path, is_last: bool) -> Option<u64> {
-    let first = log.file_name().and_then(|name| parse_log_name(name.to_str()?))?;
-    match mark {
+/// Where the part of a log begins that no mark calls durable; `None` when there is none. Logs before the newest marked one
+/// were synced before it was made; without a mark only the last one is in doubt.
+fn unproved_from(marks: &MarkList, log: &Path, is_last: bool) -> Option<u64> {
+    let first = first_of(log)?;
+    match marks.newest() {
         Some(mark) if mark.first == first => Some(mark.end),
         Some(mark) => (first > mark.first).then_some(0),
         None => is_last.then_some(0),

@@ -262,6 +262,66 @@ fn what_does_not_lead_to_a_leaders_state_is_no_way_back_when_it_is_damaged() {
 }
 
 #[test]
+fn a_replacement_that_was_cut_off_and_made_again_leaves_no_log_that_does_not_lead_there() {
+    let old = old();
+    let new = [&old[..20], &in_epoch(2, 1..=50, b'L')].concat();
+    at_every_operation(
+        &old_disk(),
+        |store| replace(store, last(&new), &new).map(drop),
+        |disk, _, context| {
+            recover(disk, context);
+            replace(&open(disk), last(&new), &new).unwrap();
+            let names = disk.list(Path::new("/log/version-2")).unwrap();
+            let logs: Vec<_> = names.iter().filter(|name| name.starts_with("log.")).collect();
+            assert!(logs.is_empty(), "{context}: {logs:?}");
+        },
+    );
+}
+
+/// Two epochs, a log for each, which we wrote or found.
+fn disk_with_two_logs(is_found: bool) -> SimulatedDisk {
+    let history = old();
+    let disk = disk_with(&history, &[Piece::Snapshot(0), Piece::Log(0..30), Piece::Log(30..40)]);
+    if is_found {
+        disk.remove(Path::new("/log/version-2/durable.mark")).unwrap();
+        assert_eq!(recover(&disk, "found").as_deref(), Some(history.as_slice()));
+    }
+    disk.crash(1);
+    disk
+}
+
+#[test]
+fn rot_at_the_end_of_a_log_behind_which_an_epoch_begins_is_no_torn_end() {
+    let log = Path::new("/log/version-2/log.100000001");
+    for is_found in [false, true] {
+        let whole = disk_with_two_logs(is_found);
+        let bytes = whole.read(log).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        for offset in end - 70..=end {
+            let disk = whole.fork();
+            disk.flip_bit(log, offset, 3).unwrap();
+            let error = open(&disk).records_after(Zxid::ZERO).unwrap().find_map(Result::err);
+            assert!(error.is_some_and(|error| error.is_damage()), "found {is_found}, byte {offset}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_was_cut_may_grow_again_behind_the_cut() {
+    let disk = disk_with_two_logs(false);
+    let store = open(&disk);
+    let kept = old()[..20].to_vec();
+    assert_eq!(store.truncate(last(&kept)).unwrap(), last(&kept));
+    let further = in_epoch(3, 1..=2, b'n');
+    append(&store, last(&kept), &further);
+    for seed in 0..SEEDS {
+        let crashed = disk.fork();
+        crashed.crash(seed);
+        assert_eq!(recover(&crashed, "cut"), Some([kept.clone(), further.clone()].concat()), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_state_below_all_that_we_could_cut_to_leaves_a_server_that_does_not_vote() {
     let new = in_epoch(1, 1..=5, b'L');
     // The old history comes back as long as nothing was given up.

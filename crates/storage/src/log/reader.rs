@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jute::{DecodeError, OpCode, TxnRecord, Zxid};
 
-use super::marks::Mark;
+use super::marks::{Mark, MarkList};
 use super::{HEADER_BYTES, LogFile, Marks, RecordEnd, Scanned, Tear};
 use crate::disk::Disk;
 use crate::names::parse_log_name;
@@ -53,7 +53,7 @@ pub struct LogReader<D: Disk> {
     /// Files not yet opened, the next one last.
     files: Vec<PathBuf>,
     current: Option<(LogFile<D::File>, Arc<Path>, bool)>,
-    mark: Option<(PathBuf, Mark)>,
+    marks: MarkList,
     after: Zxid,
     /// The zxid that the next record must follow.
     previous: Option<Zxid>,
@@ -101,8 +101,7 @@ impl<D: Disk> LogReader<D> {
         let mut logs = log_files(disk, dir)?;
         let begin = logs.iter().rposition(|(first, _)| *first <= begin).unwrap_or(0);
         let files = logs.drain(begin..).rev().map(|(_, path)| path).collect();
-        let mark = Marks::<D::File>::read(disk, dir)?
-            .map(|mark| (dir.join(crate::names::log_name(mark.first)), mark));
+        let marks = Marks::<D::File>::read(disk, dir)?;
         let disk = disk.clone();
         let dir = dir.to_owned();
         Ok(Self {
@@ -110,7 +109,7 @@ impl<D: Disk> LogReader<D> {
             dir,
             files,
             current: None,
-            mark,
+            marks,
             after,
             previous,
             tails: Vec::new(),
@@ -157,7 +156,7 @@ impl<D: Disk> LogReader<D> {
                     return Ok(Some(record));
                 }
                 Scanned::End { offset, end } => {
-                    let mark = self.mark.as_ref().filter(|(file, _)| *file == **path).map(|(_, mark)| *mark);
+                    let mark = first_of(path).and_then(|first| self.marks.of(first));
                     check_end(log, offset, end, mark)?;
                     self.tails.push(FileTail { file: Arc::clone(path), offset, end, is_empty: *is_empty });
                     self.current = None;
@@ -203,6 +202,11 @@ pub(crate) fn log_files<D: Disk>(disk: &D, dir: &Path) -> Result<Vec<(Zxid, Path
         names.iter().filter_map(|name| Some((parse_log_name(name)?, dir.join(name)))).collect();
     logs.sort();
     Ok(logs)
+}
+
+/// The zxid in a log's name.
+pub(crate) fn first_of(log: &Path) -> Option<Zxid> {
+    parse_log_name(log.file_name()?.to_str()?)
 }
 
 /// Tells a torn end from damage.

@@ -243,7 +243,7 @@ impl<D: Disk> LogWriter<D> {
         let existing = self.end_of_existing(&path)?;
         let (end, first_checksum) = existing.unwrap_or((0, stored_checksum(&self.batch.bytes)));
         if self.settings.force_sync {
-            self.marks.put_durably(&self.disk, Mark { first, end, first_checksum })?;
+            self.marks.begin(&self.disk, Mark { first, end, first_checksum })?;
         }
         if existing.is_none() {
             let file = self.disk.create(&path).map_err(StorageError::io("create", &path))?;

@@ -30,10 +30,18 @@ impl<D: Disk> Store<D> {
             return self.move_aside().map(|_| false);
         }
         match self.truncate(zxid) {
-            Ok(last) => Ok(last == zxid),
+            Ok(_) => self.has_log_to(zxid),
             Err(error) if error.is_damage() => self.set_aside().map(|_| false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the log ends with a record at `zxid`. A snapshot of that name proves nothing: it may be what an earlier replacement
+    /// left that was cut off before it removed the log.
+    fn has_log_to(&self, zxid: Zxid) -> Result<bool, StorageError> {
+        let mut records = self.records_above(Zxid(zxid.0.saturating_sub(1)))?;
+        records.by_ref().try_for_each(|record| record.map(drop))?;
+        Ok(records.last_zxid() == zxid)
     }
 
     /// Removes logs and other snapshots; `keeps_older` keeps what leads to the new one.

@@ -91,7 +91,7 @@ impl<D: Disk> Store<D> {
         let first_checksum = log.first_checksum()?;
         let mut file = self.disk.open_write(path).map_err(StorageError::io("open", path))?;
         file.sync().map_err(StorageError::io("sync", path))?;
-        Marks::new(&self.log_dir).put_durably(&self.disk, Mark { first, end, first_checksum })?;
+        Marks::new(&self.log_dir).begin(&self.disk, Mark { first, end, first_checksum })?;
         file.set_len(end).map_err(StorageError::io("truncate", path))?;
         file.sync().map_err(StorageError::io("sync", path))
     }
