@@ -3,7 +3,7 @@
 //! * [`mesh`]: the election port, one connection for each pair of servers.
 //! * [`learners`]: the quorum port of a leader. [`upstream`]: a learner's connection to its leader.
 //! * [`peers`]: all of them together, as the replica thread uses them. [`history`]: the log, as a leader reads it.
-//! * [`rooms`]: how much of what peers say may wait.
+//! * [`rooms`]: how much of what peers say may wait. [`paths`]: names, and which of several addresses can be reached.
 //!
 //! Peers have a queue to the replica thread of their own: a client's request that the request throttle holds back must not
 //! hold back the commit that would end its wait.
@@ -11,6 +11,7 @@
 pub(crate) mod history;
 pub(crate) mod learners;
 pub(crate) mod mesh;
+pub(crate) mod paths;
 pub(crate) mod peers;
 pub(crate) mod rooms;
 pub(crate) mod start;
@@ -27,6 +28,7 @@ use zab::learner::Upstream;
 use zab::{Attempt, LinkId, Packet};
 
 use learners::LinkQueue;
+use paths::Paths;
 use rooms::{Room, Rooms};
 
 /// Messages of peers that may wait for the replica; who has more waits with them.
@@ -99,6 +101,8 @@ pub(crate) struct PortSettings {
     pub(crate) follower_no_delay: bool,
     /// `SO_KEEPALIVE`.
     pub(crate) keep_alive: bool,
+    /// How a leader is reached.
+    pub(crate) paths: Paths,
     /// Between two attempts to connect to a leader.
     pub(crate) connect_retry: Duration,
     /// Longest field of a packet.

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::mesh::{Mesh, MeshSettings, members_of};
+use super::paths::Paths;
 use super::rooms::Rooms;
 use super::{PEER_INBOX_BYTES_MAX, PeerMessage, PortSettings};
 use crate::settings::{EnsembleSettings, Settings};
@@ -84,6 +85,7 @@ pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> P
         leader_no_delay: member.leader_no_delay,
         follower_no_delay: member.follower_no_delay,
         keep_alive: member.keep_alive,
+        paths: Paths::new(member.reachability_probe),
         connect_retry: Duration::from_millis(member.connect_retry_ms),
         // zk: BinaryInputArchive: jute.maxbuffer and the extra for what servers add to a client's request
         field_max: field_max(settings),

@@ -1,13 +1,12 @@
 //! A learner's end: the connection to its leader.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ensemble::{Member, ServerId};
+use ensemble::{HostPort, ServerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -21,6 +20,7 @@ use zab::learner::Upstream;
 use zab::stream::{FromLeader, Item};
 use zab::{Attempt, Packet};
 
+use super::paths::Paths;
 use super::rooms::{Room, Unclaimed};
 use super::{PeerMessage, PortSettings};
 
@@ -157,24 +157,19 @@ impl Dialing {
         self.out.send(PeerMessage::Upstream { attempt: self.attempt, what, room }).await.is_ok()
     }
 
-    /// All addresses of the leader at once, names resolved anew, until one answers or the time is over.
-    // zk: Learner.connectToLeader, LeaderConnector
+    /// All addresses of the leader that can be reached, at once, until one answers or the time is over.
+    // zk: Learner.connectToLeader
     async fn connect(&self) -> Result<TcpStream, String> {
-        let until = Instant::now() + self.within;
         let Some(member) = self.settings.members.iter().find(|member| member.id == self.leader) else {
             return Err(format!("server {} is no member", self.leader));
         };
-        let mut failure = "no attempt was made".to_owned();
-        for attempt in 1..=ATTEMPTS_MAX {
-            match tokio::time::timeout_at(until, connect_any(member)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => failure = error,
-                Err(_) => return Err(format!("not connected in time: {failure}")),
-            }
-            tracing::debug!(leader = %self.leader, attempt, "not connected: {failure}");
-            tokio::time::sleep_until(until.min(Instant::now() + self.settings.connect_retry)).await;
+        let (paths, pause) = (&self.settings.paths, self.settings.connect_retry);
+        let attempt = |_, address| connect_patiently(paths.clone(), address, pause);
+        let connected = paths.first_of(member.quorum_addresses(), attempt);
+        match tokio::time::timeout(self.within, connected).await {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("not connected within {:?}", self.within)),
         }
-        Err(failure)
     }
 
     async fn read(&self, mut socket: OwnedReadHalf) -> String {
@@ -300,31 +295,27 @@ async fn write_all(mut socket: OwnedWriteHalf, mut waiting: ToWrite) -> String {
     std::future::pending().await
 }
 
-async fn connect_any(member: &Member) -> Result<TcpStream, String> {
-    let (sender, mut outcomes) = mpsc::channel(1);
-    let mut tasks = tokio::task::JoinSet::new();
-    for address in &member.addresses {
-        let (host, port, sender) = (address.host.clone(), address.quorum_port, sender.clone());
-        tasks.spawn(async move {
-            let outcome = connect_name(&host, port).await.map_err(|error| format!("{host}:{port}: {error}"));
-            // The first that stands ends the others.
-            let _ = sender.send(outcome).await;
-        });
-    }
-    drop(sender);
-    let mut failure = "it has no address".to_owned();
-    while let Some(outcome) = outcomes.recv().await {
-        match outcome {
+/// One address, its name resolved anew at each attempt.
+// zk: Learner.LeaderConnector
+async fn connect_patiently(paths: Paths, address: HostPort, pause: Duration) -> io::Result<TcpStream> {
+    let mut attempt = 1;
+    loop {
+        let failure = match connect_once(&paths, &address).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => failure = error,
+            Err(failure) => failure,
+        };
+        if attempt == ATTEMPTS_MAX {
+            return Err(io::Error::new(failure.kind(), format!("{address}: {failure}")));
         }
+        tracing::debug!(%address, attempt, "not connected to the leader: {failure}");
+        attempt += 1;
+        tokio::time::sleep(pause).await;
     }
-    Err(failure)
 }
 
-async fn connect_name(host: &str, port: u16) -> io::Result<TcpStream> {
+async fn connect_once(paths: &Paths, address: &HostPort) -> io::Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in tokio::net::lookup_host((host, port)).await?.collect::<Vec<SocketAddr>>() {
+    for address in paths.resolve(address).await? {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
@@ -348,5 +339,18 @@ mod tests {
         to_write.written(&mut burst);
         assert_eq!([waiting.put(packet()), waiting.put(packet())], [true, true], "there is room again");
         assert!(!waiting.put(packet()), "also while it is being written");
+    }
+
+    #[tokio::test]
+    async fn the_name_of_a_leader_is_looked_up_at_each_attempt() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let there = listener.local_addr().unwrap();
+        // Nobody listens where it was before.
+        let before = (std::net::Ipv4Addr::new(127, 77, 77, 77), there.port()).into();
+        let script = crate::quorum::paths::Script::default().name("leader", [before, before, there]);
+        let paths = Paths { probe: None, script: Some(Arc::new(script)) };
+        let leader = HostPort { host: "leader".to_owned(), port: 1 };
+        let stream = connect_patiently(paths, leader, Duration::ZERO).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), there);
     }
 }

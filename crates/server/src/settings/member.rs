@@ -1,6 +1,7 @@
 //! What a member of an ensemble obeys.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ensemble::{LearnerType, Member, ServerId, Verifier};
 
@@ -32,6 +33,8 @@ pub struct EnsembleSettings {
     pub listens_on_all: bool,
     /// Several addresses per member, and the handshake that tells them.
     pub multi_address: bool,
+    /// Time for an address of a member with several to answer; none when addresses are not probed.
+    pub reachability_probe: Option<Duration>,
     /// Milliseconds for a connection to an election port to stand.
     pub election_connect_ms: u64,
     /// Milliseconds for the handshake on an election port.
@@ -107,6 +110,7 @@ pub(super) fn check(
         connect_limit: u32::try_from(connect_limit).ok().filter(|ticks| *ticks > 0).unwrap_or(init_limit),
         listens_on_all: values.key_boolean("quorumListenOnAllIPs", false)?,
         multi_address: multi_address(values)?,
+        reachability_probe: reachability_probe(values)?,
         election_connect_ms: milliseconds(values.int("zookeeper.cnxTimeout", 5000)),
         election_handshake_ms: u64::try_from(handshake)
             .ok()
@@ -141,6 +145,19 @@ pub(super) fn check(
 // zk: ZKDatabase.DEFAULT_COMMIT_LOG_COUNT
 const COMMIT_LOG_DEFAULT: i32 = 500;
 
+/// A key goes before the property of the same name.
+fn reachability_probe(values: &Values<'_>) -> Result<Option<Duration>, SettingsError> {
+    let by_property = values.boolean("zookeeper.multiAddress.reachabilityCheckEnabled", true);
+    let is_on = values.key_boolean("multiAddress.reachabilityCheckEnabled", by_property)?;
+    let by_property = values.int("zookeeper.multiAddress.reachabilityCheckTimeoutMs", PROBE_MS_DEFAULT);
+    let limit = values.key_int("multiAddress.reachabilityCheckTimeoutMs")?.unwrap_or(by_property);
+    Ok((is_on && multi_address(values)?).then(|| Duration::from_millis(milliseconds(limit))))
+}
+
+// zk: MultipleAddresses.DEFAULT_TIMEOUT
+const PROBE_MS_DEFAULT: i32 = 1000;
+
+// diverges(multi-address-key): the reference reads lines with several addresses by the property alone
 pub(super) fn multi_address(values: &Values<'_>) -> Result<bool, SettingsError> {
     Ok(values.boolean("zookeeper.multiAddress.enabled", false)
         || values.key_boolean("multiAddress.enabled", false)?)

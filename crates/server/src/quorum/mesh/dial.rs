@@ -8,14 +8,15 @@ use std::time::Duration;
 use ensemble::HostPort;
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Shared;
 use super::initial_message::InitialMessage;
-use super::settings::{ADDRESS_STAGGER, ADDRESSES_TRIED_MAX, MeshSettings, timer};
-use super::table::{Attempt, DialOrder};
+use super::settings::{ADDRESS_STAGGER, ADDRESSES_TRIED_MAX, LINK_PROBE, MeshSettings, timer};
+use super::table::{Attempt, Check, DialOrder};
+use crate::quorum::paths::Paths;
 use crate::shell::lock;
 
 /// Carries out an order. Each peer has a task of its own, so that nobody waits for another one's dead address.
@@ -75,26 +76,36 @@ async fn connect(
     addresses: Vec<HostPort>,
     is_configured: bool,
 ) -> io::Result<TcpStream> {
-    let limit = settings.connect_timeout;
-    let attempts = addresses.into_iter().take(ADDRESSES_TRIED_MAX).map(move |address| async move {
-        let found = within(limit, resolve(&address, is_configured)).await;
-        let found = found.map_err(|error| at(&address, error))?;
-        first_of(found.into_iter().map(move |address| async move {
-            let stream = within(limit, TcpStream::connect(address)).await;
-            stream.and_then(not_ourselves).map_err(|error| at(address, error))
-        }))
-        .await
-    });
-    let stream = first_of(attempts).await?;
+    let (limit, paths) = (settings.connect_timeout, settings.paths.clone());
+    let attempt = move |index: usize, address: HostPort| {
+        let (paths, delay) = (paths.clone(), stagger(index));
+        async move {
+            sleep(delay).await;
+            let found = within(limit, resolve(&paths, &address, is_configured)).await;
+            let found = found.map_err(|error| at(&address, error))?;
+            first_of(found.into_iter().map(move |address| async move {
+                let stream = within(limit, TcpStream::connect(address)).await;
+                stream.and_then(not_ourselves).map_err(|error| at(address, error))
+            }))
+            .await
+        }
+    };
+    let addresses = addresses.into_iter().take(ADDRESSES_TRIED_MAX).collect();
+    let stream = settings.paths.first_of(addresses, attempt).await?;
     prepare(settings, &stream)?;
     Ok(stream)
 }
 
-async fn resolve(address: &HostPort, is_configured: bool) -> io::Result<Vec<SocketAddr>> {
-    let found = lookup_host((address.host.as_str(), address.port)).await?;
+async fn resolve(paths: &Paths, address: &HostPort, is_configured: bool) -> io::Result<Vec<SocketAddr>> {
+    let found = paths.resolve(address).await?;
     // Whoever sends us a wildcard means an address of its own, which is none of ours.
     let usable = |ip: IpAddr| is_configured || !ip.is_unspecified();
-    Ok(found.filter(|address| usable(address.ip())).take(ADDRESSES_TRIED_MAX).collect())
+    Ok(found.into_iter().filter(|address| usable(address.ip())).take(ADDRESSES_TRIED_MAX).collect())
+}
+
+/// How long the attempt at one of several addresses waits for those before.
+fn stagger(index: usize) -> Duration {
+    ADDRESS_STAGGER.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 /// A socket that dials a free port of this very machine can meet itself.
@@ -103,6 +114,16 @@ fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)
+}
+
+/// Looks whether the address at the other end of a connection still answers; if not, the connection goes, and another
+/// address may bring one.
+// zk: QuorumCnxManager.SendWorker.asyncValidateIfSocketIsStillReachable
+pub(super) async fn check(shared: Arc<Shared>, check: Check) {
+    let is_there = shared.settings.paths.answers(check.address, LINK_PROBE).await;
+    if let Some(order) = shared.table().end_check(check.id, is_there) {
+        shared.spawn_dial(order);
+    }
 }
 
 /// Options of every connection of the mesh.
@@ -122,13 +143,11 @@ where
     A: Future<Output = io::Result<T>> + Send + 'static,
 {
     let mut running = JoinSet::new();
-    let mut delay = Duration::ZERO;
-    for attempt in attempts {
+    for (index, attempt) in attempts.enumerate() {
         running.spawn(async move {
-            sleep(delay).await;
+            sleep(stagger(index)).await;
             attempt.await
         });
-        delay += ADDRESS_STAGGER;
     }
     let mut failures = Vec::new();
     while let Some(ended) = running.join_next().await {

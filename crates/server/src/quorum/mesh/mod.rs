@@ -141,12 +141,24 @@ impl Mesh {
         }
         let order = self.shared.table().queue(to, message);
         order.into_iter().for_each(|order| self.shared.spawn_dial(order));
+        self.check(to);
     }
 
     /// Tries again, now, to connect to every member that was sent something and is not connected.
     pub(crate) fn connect_all(&self) {
         let orders = self.shared.table().connect_all();
         orders.into_iter().for_each(|order| self.shared.spawn_dial(order));
+        let linked = self.shared.table().linked_peers();
+        linked.into_iter().for_each(|peer| self.check(peer));
+    }
+
+    /// Looks whether the connection to a member with several addresses is still of use, where addresses are probed.
+    fn check(&self, to: ServerId) {
+        if self.shared.settings.paths.probe.is_some()
+            && let Some(check) = self.shared.table().begin_check(to)
+        {
+            self.shared.spawn(dial::check(Arc::clone(&self.shared), check));
+        }
     }
 
     /// We are elsewhere, if our line says so: listens there, and tells whom we dial. Connections stay.

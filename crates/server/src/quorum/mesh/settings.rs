@@ -6,6 +6,7 @@ use ensemble::member::PeerAddress;
 use ensemble::{HostPort, Member, ServerId, Verifier};
 
 use super::table::Members;
+use crate::quorum::paths::Paths;
 use crate::settings::EnsembleSettings;
 
 /// Longest message, as the reference has it; a notification is 44 bytes and the text of the membership.
@@ -37,6 +38,9 @@ pub(super) const ADDRESSES_TRIED_MAX: usize = 8;
 pub(super) const ADDRESS_STAGGER: Duration = Duration::from_millis(250);
 /// Between two attempts to bind the port.
 pub(super) const BIND_RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Time for the address at the other end of a connection to answer, when it is one of several.
+// zk: QuorumCnxManager.SendWorker.asyncValidateIfSocketIsStillReachable
+pub(super) const LINK_PROBE: Duration = Duration::from_millis(500);
 /// Connections that the kernel holds for us, Java's default.
 pub(super) const BACKLOG: i32 = 50;
 
@@ -51,6 +55,8 @@ pub(crate) struct MeshSettings {
     pub(crate) listen_on_all_ips: bool,
     /// `multiAddress.enabled`: tell all our addresses; servers before 3.6 refuse that.
     pub(crate) multi_address: bool,
+    /// How peers are reached, `multiAddress.reachabilityCheck…`.
+    pub(crate) paths: Paths,
     /// `zookeeper.cnxTimeout`, for a name to resolve and again for the connection.
     pub(crate) connect_timeout: Duration,
     /// `zookeeper.quorumCnxnTimeoutMs`, else tickTime × syncLimit: for the initial message, and for a peer to take
@@ -73,6 +79,7 @@ impl MeshSettings {
             own_addresses: election_addresses(&settings.own),
             listen_on_all_ips: settings.listens_on_all,
             multi_address: settings.multi_address,
+            paths: Paths::new(settings.reachability_probe),
             connect_timeout: Duration::from_millis(settings.election_connect_ms),
             handshake_timeout: Duration::from_millis(settings.election_handshake_ms),
             tcp_keep_alive: settings.keep_alive,
@@ -89,6 +96,7 @@ impl MeshSettings {
             own_addresses,
             listen_on_all_ips: false,
             multi_address: false,
+            paths: Paths::default(),
             connect_timeout: Duration::from_secs(5),
             handshake_timeout,
             tcp_keep_alive: false,
@@ -141,6 +149,7 @@ mod tests {
         let defines = [
             ("zookeeper.multiAddress.enabled", "true"),
             ("zookeeper.cnxTimeout", "7"),
+            ("zookeeper.multiAddress.reachabilityCheckTimeoutMs", "8"),
             ("zookeeper.electionPortBindRetry", "0"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -153,6 +162,7 @@ mod tests {
         assert!(settings.listen_on_all_ips && settings.multi_address && settings.dials_back_non_members);
         assert!(!settings.tcp_keep_alive);
         assert_eq!(settings.connect_timeout, Duration::from_millis(7));
+        assert_eq!(settings.paths.probe, Some(Duration::from_millis(8)));
         assert_eq!(settings.handshake_timeout, Duration::from_secs(4));
         assert_eq!(settings.bind_attempts, 0);
 

@@ -35,7 +35,7 @@ use super::settings::{
     NON_MEMBER_EVERY, NON_MEMBERS_MAX,
 };
 
-pub(super) use decision::{Arrival, Attempt, DialOrder, Gone, LinkId, Refusal, Seat};
+pub(super) use decision::{Arrival, Attempt, Check, DialOrder, Gone, LinkId, Refusal, Seat};
 
 /// Election addresses of the members, ourselves among them or not.
 pub(crate) type Members = BTreeMap<ServerId, Vec<HostPort>>;
@@ -75,6 +75,8 @@ struct Link {
     remote: SocketAddr,
     heard: Instant,
     wake: Arc<Notify>,
+    /// Its other end is being looked at.
+    is_checked: bool,
     /// Ends the connection when it is dropped.
     _ends: oneshot::Sender<Infallible>,
 }
@@ -116,6 +118,31 @@ impl Table {
     pub(super) fn connect_all(&mut self) -> Vec<DialOrder> {
         let known: Vec<ServerId> = self.peers.keys().copied().collect();
         known.into_iter().filter_map(|to| self.want(to)).collect()
+    }
+
+    /// Something is said to a member with several addresses, over a connection to one of them: is that still there? One
+    /// question at a time.
+    // zk: QuorumCnxManager.connectOne
+    // diverges(reachability-of-one-address): the reference asks for members with one address too
+    pub(super) fn begin_check(&mut self, to: ServerId) -> Option<Check> {
+        let port = self.members.get(&to).filter(|addresses| addresses.len() > 1)?.first()?.port;
+        let link = self.peers.get_mut(&to)?.link.as_mut()?;
+        if std::mem::replace(&mut link.is_checked, true) {
+            return None;
+        }
+        let id = LinkId { peer: to, number: link.number };
+        Some(Check { id, address: SocketAddr::new(link.remote.ip(), port) })
+    }
+
+    /// The answer. A connection whose other end is gone goes, and a new one is asked for.
+    pub(super) fn end_check(&mut self, id: LinkId, is_there: bool) -> Option<DialOrder> {
+        let link = self.linked(id)?.link.as_mut()?;
+        link.is_checked = false;
+        if is_there {
+            return None;
+        }
+        self.drop_link(id.peer, "its address no longer answers");
+        self.want(id.peer)
     }
 
     /// Asks for a connection to a member.
@@ -222,7 +249,14 @@ impl Table {
         self.last_link += 1;
         let (ends, ended) = oneshot::channel();
         let wake = Arc::new(Notify::new());
-        let link = Link { number: self.last_link, remote, heard: now, wake: Arc::clone(&wake), _ends: ends };
+        let link = Link {
+            number: self.last_link,
+            remote,
+            heard: now,
+            wake: Arc::clone(&wake),
+            is_checked: false,
+            _ends: ends,
+        };
         let entry = self.peers.entry(peer).or_default();
         entry.link = Some(link);
         entry.wanted = false;
@@ -328,6 +362,11 @@ impl Table {
         if waits { self.want(id.peer) } else { None }
     }
 
+    /// Whom there are connections to.
+    pub(super) fn linked_peers(&self) -> Vec<ServerId> {
+        self.peers.iter().filter(|(_, peer)| peer.link.is_some()).map(|(id, _)| *id).collect()
+    }
+
     fn linked(&mut self, id: LinkId) -> Option<&mut Peer> {
         let is_own = |peer: &&mut Peer| peer.link.as_ref().is_some_and(|link| link.number == id.number);
         self.peers.get_mut(&id.peer).filter(is_own)
@@ -339,6 +378,12 @@ impl Table {
         if !self.members.contains_key(&id) && self.peers.get(&id).is_some_and(is_idle) {
             self.peers.remove(&id);
         }
+    }
+
+    /// Where the other end of a connection is.
+    #[cfg(test)]
+    pub(super) fn remote(&self, peer: ServerId) -> Option<SocketAddr> {
+        Some(self.peers.get(&peer)?.link.as_ref()?.remote)
     }
 
     #[cfg(test)]

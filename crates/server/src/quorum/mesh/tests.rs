@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::settings::{HANDSHAKES_MAX, MESSAGE_BYTES_MAX};
 use super::*;
+use crate::quorum::paths::{Paths, Script};
 
 /// No step of a test takes as long as this.
 const SOON: Duration = Duration::from_secs(20);
@@ -468,6 +469,43 @@ async fn a_server_whose_name_has_no_address_yet_dials_meanwhile() {
     let server = Server::with(MeshSettings { own_addresses, ..settings(2, &members) }, &members).await;
     server.send(1, "vote");
     assert_eq!(peer.receive().await, (2, "vote".to_owned()));
+}
+
+#[tokio::test]
+async fn a_dead_address_gives_way_to_the_next_one() {
+    let net = Net::new();
+    let mut members = net.members([1, 2]);
+    let both = vec![net.address(1), net.address(11)];
+    members.insert(ServerId(1), both.clone());
+    let mut peer = Server::start(1, &members).await;
+    let script = Arc::new(Script::default());
+    let paths = Paths { probe: Some(SOON), script: Some(Arc::clone(&script)) };
+    let server = Server::with(MeshSettings { paths, ..settings(2, &members) }, &members).await;
+
+    let remote = || server.mesh.shared.table().remote(ServerId(1)).unwrap().ip().to_string();
+    server.send(1, "first");
+    assert_eq!(peer.receive().await, (2, "first".to_owned()));
+    assert_eq!(remote(), both[0].host);
+    script.bury(both[0].host.parse().unwrap());
+    server.send(1, "second");
+    assert_eq!(peer.receive().await, (2, "second".to_owned()));
+    // What was sent last begins each connection.
+    assert_eq!(peer.receive().await, (2, "second".to_owned()));
+    assert_eq!(remote(), both[1].host);
+}
+
+#[tokio::test]
+async fn one_address_where_nobody_listens_is_passed_over() {
+    let net = Net::new();
+    let mut members = net.members([1, 2]);
+    let (closed, open) = (net.address(1), net.address(11));
+    members.insert(ServerId(1), vec![open.clone()]);
+    let mut peer = Server::start(1, &members).await;
+    members.insert(ServerId(1), vec![closed, open]);
+    let paths = Paths::new(Some(SOON));
+    let server = Server::with(MeshSettings { paths, ..settings(2, &members) }, &members).await;
+    server.send(1, "vote");
+    peer.receive_this(2, "vote").await;
 }
 
 #[tokio::test]

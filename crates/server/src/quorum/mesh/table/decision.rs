@@ -49,6 +49,15 @@ impl DialOrder {
     }
 }
 
+/// A task to be started: does the address at the other end of this connection still answer?
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::quorum::mesh) struct Check {
+    /// The connection.
+    pub(in crate::quorum::mesh) id: LinkId,
+    /// The address, with a port where the peer listens.
+    pub(in crate::quorum::mesh) address: SocketAddr,
+}
+
 /// What to do with a connection that said who it is.
 #[derive(Debug)]
 pub(in crate::quorum::mesh) enum Arrival {

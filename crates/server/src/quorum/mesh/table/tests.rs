@@ -309,3 +309,21 @@ fn the_same_failure_is_news_once() {
     let news = ["refused", "refused", "timed out", "refused"].map(|why| world.table.is_news(&order, why));
     assert_eq!(news, [true, false, true, true]);
 }
+
+#[test]
+fn the_connection_to_one_of_several_addresses_is_checked_and_goes_when_it_is_dead() {
+    let mut world = World::new();
+    let seat = world.keep(9);
+    assert_eq!(world.table.begin_check(ServerId(9)), None, "one address is the only way");
+    world.table.set_members(BTreeMap::from([(ServerId(9), vec![address("a"), address("b")])]));
+    assert_eq!(world.table.begin_check(ServerId(1)), None, "no connection");
+    let check = world.table.begin_check(ServerId(9)).unwrap();
+    assert_eq!((check.id, check.address.ip()), (seat.id, seat.remote.ip()));
+    assert_eq!(world.table.begin_check(ServerId(9)), None, "one question at a time");
+    assert!(world.table.end_check(check.id, true).is_none());
+    let check = world.table.begin_check(ServerId(9)).unwrap();
+    assert!(world.table.is_connected(ServerId(9)));
+    assert!(world.table.end_check(check.id, false).is_some(), "it is dialled anew");
+    assert!(!world.table.is_connected(ServerId(9)));
+    assert!(world.table.end_check(check.id, false).is_none(), "the connection is gone already");
+}
