@@ -68,7 +68,7 @@ impl Process {
             return u.marks.reach("snapshot failed");
         }
         u.marks.reach("snapshot written");
-        if u.random.chance(500)
+        if u.random.chance(100)
             && self.disk.store.purge(RETAIN).is_ok_and(|purged| !purged.removed.is_empty())
         {
             u.marks.reach("purge removed files");

@@ -182,7 +182,8 @@ impl<F: DiskFile> LogFile<F> {
         let len = usize::try_from(len).map_err(|_| self.shrunk(offset))?;
         if self.window_slice(offset, len).is_none() {
             let mut window = mem::take(&mut self.window);
-            window.resize(WINDOW_BYTES, 0);
+            let left = self.len.saturating_sub(offset);
+            window.resize(usize::try_from(left).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES), 0);
             let count = self.read_at(offset, &mut window)?;
             window.truncate(count);
             (self.window, self.window_start) = (window, offset);
