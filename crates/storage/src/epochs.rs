@@ -7,7 +7,7 @@ use jute::Zxid;
 use crate::StorageError;
 use crate::disk::{Disk, read_full_at, write_atomically};
 
-const ACCEPTED: &str = "acceptedEpoch";
+pub(crate) const ACCEPTED: &str = "acceptedEpoch";
 pub(crate) const CURRENT: &str = "currentEpoch";
 const TEMPORARY: &str = ".tmp";
 const MYID: &str = "myid";

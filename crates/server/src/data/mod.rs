@@ -83,8 +83,8 @@ pub(crate) fn recover<D: Disk>(disk: D, settings: &Settings) -> Result<Recovery<
     let store = Store::open(disk, store_settings(&settings.data))?;
     let is_member = settings.ensemble.is_some();
     let recovery = recover_as(store, settings, is_member)?;
-    if !is_member {
-        recovery.store.mark_standalone(recovery.state.last_processed_zxid())?;
+    if is_member {
+        recovery.store.mark_if_never_a_member(recovery.state.last_processed_zxid())?;
     }
     Ok(recovery)
 }

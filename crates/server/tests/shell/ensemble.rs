@@ -97,6 +97,7 @@ fn a_member_without_a_leader_serves_reads_to_those_who_accept_that() {
 fn one_server_becomes_three_and_keeps_what_it_wrote() {
     let mut members = Members::planned(3);
     members.launch_alone(0);
+    assert!(!members.is_marked(0), "it wrote nothing yet");
     assert_eq!(members.client(0).create("/kept", b"1", 0), 0);
     members.stop(0);
     assert!(members.is_marked(0));
@@ -114,11 +115,30 @@ fn one_server_becomes_three_and_keeps_what_it_wrote() {
 }
 
 #[test]
+fn a_member_that_wrote_nothing_while_it_ran_alone_takes_what_its_leader_sends() {
+    let mut members = Members::start_with(3, "", &[("zookeeper.forceSnapshotSync", "true")]);
+    let leader = members.leader();
+    let other = (leader + 1) % 3;
+    assert_eq!(members.client(leader).create("/before", b"1", 0), 0);
+    members.converge();
+    members.stop(other);
+    members.launch_alone(other);
+    members.stop(other);
+    assert_eq!(members.client(leader).create("/meanwhile", b"1", 0), 0);
+    members.launch(other);
+    members.leader();
+    members.converge();
+    assert!(!members.is_marked(other));
+}
+
+#[test]
 fn what_a_standalone_server_wrote_is_replaced_by_no_leader_until_somebody_says_so() {
     let mut members = Members::planned(3);
     members.launch_alone(0);
     assert_eq!(members.client(0).create("/kept", b"1", 0), 0);
     members.stop(0);
+    // As if it had been one of the reference's.
+    members.remove_mark(0);
     members.launch(1);
     members.launch(2);
     let leader = members.leader();

@@ -82,6 +82,39 @@ fn a_failed_sync_acknowledges_nothing_and_ends_the_server() {
 }
 
 #[test]
+fn no_record_of_a_standalone_server_is_on_disk_before_its_mark() {
+    let dir = Dir::new();
+    let prepared = SimulatedDisk::new();
+    assert_eq!(
+        rookeeper_server::start_with_disk(prepared.clone(), dir.settings("")).unwrap().shutdown(),
+        None
+    );
+    let (mut marks, mut logs) = (0, 0);
+    for operation in 0..40 {
+        let disk = prepared.fork();
+        let server = rookeeper_server::start_with_disk(disk.clone(), dir.settings("")).unwrap();
+        disk.fail_at(disk.operations() + operation, Fault::Cut);
+        // Its session is the first record.
+        let mut client = Client::raw(server.address().unwrap());
+        client.hello(None);
+        client.stream.set_nonblocking(true).unwrap();
+        let has_answer = || client.stream.peek(&mut [0]).is_ok();
+        until("an answer, or the cut", || has_answer() || server.failure().is_some());
+        server.shutdown();
+        disk.crash(operation);
+        let path = dir.path().join("data");
+        let store = storage::Store::open(disk.clone(), storage::StoreSettings::new(&path)).unwrap();
+        let is_marked = store.is_standalone_history().unwrap();
+        let records = storage::LogReader::unanchored(&disk, store.log_dir(), jute::Zxid::ZERO).unwrap();
+        let has_records = records.count() > 0;
+        assert!(is_marked || !has_records, "cut before operation {operation}");
+        marks += u32::from(is_marked);
+        logs += u32::from(has_records);
+    }
+    assert!(0 < logs && logs < marks && marks < 40, "{logs} logs, {marks} marks");
+}
+
+#[test]
 fn data_that_cannot_be_served_is_named() {
     let dir = Dir::new();
     let settings = dir.settings("datadir.autocreate=false");

@@ -66,6 +66,11 @@ impl Members {
         self.dirs[index].path().join("data/version-2/standalone.mark").exists()
     }
 
+    /// Takes the mark away that the reference does not know.
+    pub(crate) fn remove_mark(&self, index: usize) {
+        std::fs::remove_file(self.dirs[index].path().join("data/version-2/standalone.mark")).unwrap();
+    }
+
     /// What stands on the command line of those that are launched from now on.
     pub(crate) fn define(&mut self, name: &str, value: &str) {
         self.defines.push((name.into(), value.into()));

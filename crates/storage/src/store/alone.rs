@@ -10,10 +10,19 @@ const MARKER: &str = "standalone.mark";
 /// The mark holds the current epoch; one that is behind `currentEpoch` is from before the server joined an ensemble, for instance
 /// with the reference, which does not know the mark. So a member writes it anew before each new epoch, for as long as it counts.
 impl<D: Disk> Store<D> {
-    /// Marks a history that ends with `last` as that of a standalone server; durable on return.
+    /// Marks a history that ends with `last` as that of a standalone server; durable on return. To be called before such a
+    /// server writes its first record: a crash between the two leaves a mark without a record, never the other way.
     pub fn mark_standalone(&self, last: Zxid) -> Result<(), StorageError> {
         let epoch = self.current_epoch()?.max(i64::from(last.epoch()));
         self.write_mark(epoch)
+    }
+
+    /// Marks what was written without the mark: no epoch was ever accepted here, and members write nothing in the epoch 0.
+    pub fn mark_if_never_a_member(&self, last: Zxid) -> Result<(), StorageError> {
+        let accepted =
+            epochs::read_number(&self.disk, &self.snapshot_dir.join(epochs::ACCEPTED))?.unwrap_or(0);
+        let was_member = accepted > 0 || self.current_epoch()? > 0 || last.epoch() > 0;
+        if was_member || last <= Zxid::ZERO { Ok(()) } else { self.write_mark(0) }
     }
 
     /// Whether nobody else has the end of this history, as far as the mark tells.
@@ -78,6 +87,25 @@ mod tests {
         assert!(!store(&disk).is_standalone_history().unwrap());
         store(&disk).keep_standalone_mark(2).unwrap();
         assert!(!store(&disk).is_standalone_history().unwrap());
+    }
+
+    #[test]
+    fn a_history_that_no_epoch_was_accepted_for_is_a_standalone_server_s() {
+        let rows = [
+            ("as the reference leaves it", Zxid(7), None, true),
+            ("nothing was written", Zxid(0), None, false),
+            ("a member's", Zxid::from_parts(1, 0), None, false),
+            ("a member that was sent a part of it", Zxid(7), Some(1), false),
+        ];
+        for (what, last, accepted, is_marked) in rows {
+            let disk = SimulatedDisk::new();
+            if let Some(epoch) = accepted {
+                epochs::write_accepted(&disk, store(&disk).snapshot_dir(), epoch).unwrap();
+            }
+            store(&disk).mark_if_never_a_member(last).unwrap();
+            disk.crash(1);
+            assert_eq!(store(&disk).is_standalone_history().unwrap(), is_marked, "{what}");
+        }
     }
 
     #[test]

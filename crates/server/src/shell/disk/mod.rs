@@ -29,6 +29,8 @@ pub(crate) struct DiskThread<D: Disk> {
     since_snapshot: u64,
     last_flush: Instant,
     buffer: Vec<u8>,
+    /// A standalone server that has written nothing yet.
+    is_to_be_marked: bool,
 }
 
 /// Batches that go into one sync.
@@ -58,6 +60,7 @@ impl<D: Disk> DiskThread<D> {
             since_snapshot: 0,
             last_flush: Instant::now(),
             buffer: Vec::new(),
+            is_to_be_marked: shared.settings.ensemble.is_none(),
             shared,
             inbox,
         }
@@ -132,6 +135,10 @@ impl<D: Disk> DiskThread<D> {
         let metrics = &self.shared.metrics;
         let began = Instant::now();
         metrics.sync_processor_queue_size.add(count(gathered.batches.len()));
+        if self.is_to_be_marked {
+            self.store.mark_standalone(self.shared.durable.get())?;
+            self.is_to_be_marked = false;
+        }
         for batch in &gathered.batches {
             metrics.sync_processor_queue_time_ms.add(millis(began.duration_since(batch.queued)));
             for record in &batch.records {
