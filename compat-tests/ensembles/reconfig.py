@@ -10,7 +10,7 @@ from steps import proof
 from wire import Gone, text
 
 RECONFIG = 16
-NO_QUORUM, IN_PROGRESS = -13, -14
+NO_QUORUM, IN_PROGRESS, BAD_ARGUMENTS = -13, -14, -8
 SETTINGS = {**QUICK_TICKS, "reconfigEnabled": "true", "skipACL": "yes"}
 CONFIG = "/zookeeper/config"
 # As fast as a load may go while servers start beside it.
@@ -278,6 +278,47 @@ def kills(steps, kinds="RRRR"):
             steps.say(f"{steps.rounds} changes with a kill: {outcomes}, {load.equal()} nodes equal")
             load.stop()
             steps.say(proof(load.verdict()))
+            load.close()
+            load.fail_on_problems()
+
+
+def weights(steps, kinds="RRR"):
+    """Weights and groups come and go with whole lists: who has no weight is not missed, who has one is; nobody joins one by one meanwhile."""
+    with Moving(steps.commands, kinds, len(kinds)) as ensemble:
+        ensemble.launch()
+        with Load(steps.tool, ensemble, writers=4, quiet=6, rate=RATE, seed=steps.seed) as load:
+            load.flowing(50)
+            lines = [member.line() for member in ensemble.members]
+            leader, (weightless, heavy) = ensemble.leader(), ensemble.followers()
+            grouped = [*lines, "group.1=1:2:3", *(f"weight.{member.number}={int(member is not weightless)}" for member in ensemble.members)]
+            ensemble.change(members=",".join(grouped))
+            found = ensemble.agree()
+            assert {"group.1=1:2:3", f"weight.{weightless.number}=0"} <= set(found), found
+            load.flowing(50)
+            error, _ = connect(leader).call(RECONFIG, _string(weightless.line("observer")) + _string(None) + _string(None) + struct.pack(">q", -1))
+            assert error == BAD_ARGUMENTS, f"a server joins alone although there are groups: {error}"
+            weightless.kill()
+            gap = load.flowing(50)
+            steps.say(f"{leader} leads, {weightless} has no weight and is not missed: longest gap {gap:.0f} ms")
+            weightless.spawn()
+            ensemble.wait()
+            heavy.kill()
+            _until(lambda: all(member.mode() not in ("leader", "follower") for member in ensemble.alive), f"served without {heavy}")
+            heavy.spawn()
+            ensemble.wait()
+            load.flowing(50)
+            ensemble.agree()
+            ensemble.change(members=",".join(lines))
+            assert not any(line.startswith(("group", "weight")) for line in ensemble.agree())
+            ensemble.leader().kill()
+            ensemble.wait()
+            load.flowing(50)
+            for member in ensemble.members:
+                if not member.lives:
+                    member.spawn()
+            ensemble.wait()
+            load.stop()
+            steps.say(f"{load.equal()} nodes equal; {proof(load.verdict())}")
             load.close()
             load.fail_on_problems()
 

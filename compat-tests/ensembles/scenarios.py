@@ -7,7 +7,7 @@ from migration import migrate
 from mixes import mix
 from power import power
 from read_only import read_only
-from reconfig import grow, kills, replace, roles
+from reconfig import grow, kills, replace, roles, weights
 from rounds import rounds
 
 KILLS = ("kill-follower", "kill-leader", "kill-all")
@@ -34,6 +34,8 @@ ALL = [
     ("reconfig-roles", "members observe, leave, come back and move", roles, {"kinds": "RRR"}, {"kinds": "RAR"}),
     ("reconfig-roles-apache", "the same, most are the reference's", roles, None, {"kinds": "ARA"}),
     ("reconfig-grow", "one server grows to five, and shrinks", grow, None, {"kinds": "RARAR"}),
+    ("reconfig-weights", "weights and groups come and go", weights, None, {"kinds": "RAR"}),
+    ("reconfig-weights-apache", "the same, one of the reference leads", weights, None, {"kinds": "RAA"}),
     ("reconfig-kills", "a server is killed while another joins or leaves", kills, None, {"count": 30}),
     ("faults-kills", "kill -9 of a follower, the leader, all at once", fault, None, {"what": KILLS, "count": 10}),
     ("faults-sleeps", "SIGSTOP of the leader, of all, for twice the syncLimit", fault, None, {"what": SLEEPS, "count": 5}),
