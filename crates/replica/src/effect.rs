@@ -86,7 +86,9 @@ pub enum PeerEffect {
     ConnectAll,
     /// Open our quorum port to learners.
     Listen,
-    /// Close it; links that stand are closed one by one.
+    /// Open our port for observers, while we follow.
+    ListenForObservers,
+    /// Close whichever of these is open; links that stand are closed one by one.
     StopListening,
     /// Connect to a leader's quorum port, trying again until the time is over; then `Event::Upstream`.
     Dial {
@@ -94,6 +96,15 @@ pub enum PeerEffect {
         attempt: Attempt,
         /// Whom.
         leader: ServerId,
+        /// Milliseconds.
+        within_ms: u64,
+    },
+    /// The same with the port for observers of a follower, which then stands in the leader's place.
+    DialMaster {
+        /// Names this attempt in all that follows.
+        attempt: Attempt,
+        /// Whom.
+        master: ServerId,
         /// Milliseconds.
         within_ms: u64,
     },

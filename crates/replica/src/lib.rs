@@ -39,7 +39,7 @@ pub use carry_out::{CarryReport, Outboxes, carry_out};
 pub use effect::{Effect, HaltReason, LocalReply, Mode, Origin, PeerEffect};
 pub use event::Event;
 pub use note::{Level, Note};
-pub use peer::{PeerReport, PeerSettings, PeerStart, SessionModes};
+pub use peer::{ObserverSettings, PeerReport, PeerSettings, PeerStart, SessionModes};
 pub use pipeline::event::{ClientRequest, ConnectionId};
 pub use pipeline::sessions::SessionReport;
 pub use recover::{RecoverError, RecoverSettings, Recovered, Skipped, SnapshotReader, Trailer, recover};

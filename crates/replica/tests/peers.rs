@@ -16,7 +16,7 @@ use jute::{OpCode, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::event::{ClientRequest, Event};
 use pipeline::request::{Identities, Request};
 use pipeline::settings::PipelineSettings;
-use rookeeper_replica::{ConnectionId, SessionModes};
+use rookeeper_replica::{ConnectionId, ObserverSettings, SessionModes};
 use tree::watches::WatchKind;
 use world::client::{Client, frames};
 use world::language::{body, number, request, unreadable};
@@ -34,6 +34,7 @@ fn peers() {
 struct Script {
     settings: PipelineSettings,
     modes: SessionModes,
+    observers: ObserverSettings,
     ensemble: Option<Ensemble>,
     /// Clients and where they are connected.
     clients: BTreeMap<String, (i64, Client)>,
@@ -86,15 +87,14 @@ impl Script {
             "set-up" => self.set_up(word(1), word(2)),
             "cluster" => {
                 let observers = if word(2).is_empty() { 0 } else { number(word(2)) };
-                self.ensemble =
-                    Some(Ensemble::new(self.settings.clone(), self.modes, number(word(1)), observers));
+                self.ensemble = Some(self.servers(number(word(1)), observers));
             }
             "trace" => self.ensemble().shows_packets = true,
             // All that is told of an ensemble's beginning stands in one script.
             "up" => {
                 let observers = if word(2).is_empty() { 0 } else { number(word(2)) };
                 let voters: i64 = number(word(1));
-                let mut ensemble = Ensemble::new(self.settings.clone(), self.modes, voters, observers);
+                let mut ensemble = self.servers(voters, observers);
                 (1..=voters + observers).for_each(|id| ensemble.start(id));
                 self.ensemble = Some(ensemble);
                 self.until_whole(lines);
@@ -191,6 +191,12 @@ impl Script {
         }
     }
 
+    fn servers(&self, voters: i64, observers: i64) -> Ensemble {
+        let mut ensemble = Ensemble::new(self.settings.clone(), self.modes, voters, observers);
+        ensemble.hosts.values_mut().for_each(|host| host.peer.observers = self.observers);
+        ensemble
+    }
+
     fn set_up(&mut self, key: &str, value: &str) {
         match key {
             "reconfig" => {
@@ -198,6 +204,8 @@ impl Script {
                 self.settings.acl.skip_acl = true;
                 self.settings.standalone_enabled = value != "alone";
             }
+            "masters" => self.observers.uses_masters = value == "on",
+            "observer-delay" => self.observers.election_delay_ms = number(value),
             "extended-types" => self.settings.extended_types = value == "on",
             "read-only" => self.modes.read_only = value == "on",
             "local-sessions" => {

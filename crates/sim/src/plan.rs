@@ -146,6 +146,7 @@ impl Plan {
                 upgrades_sessions: self.has_local_sessions,
                 read_only: false,
             },
+            observers: replica::ObserverSettings::default(),
         }
     }
 

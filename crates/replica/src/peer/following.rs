@@ -7,13 +7,14 @@ use jute::{TxnRecord, Zxid};
 use pipeline::event::Event;
 use pipeline::time::Millis;
 use zab::learner::{Departure, LearnerStart, Upstream};
-use zab::{Attempt, Learner, LearnerAction, LearnerSettings, Packet};
+use zab::{Attempt, Learner, LearnerAction, LearnerReport, LearnerSettings, LinkId, LogProbe, Packet};
 
-use super::forwarder::Forwarder;
+use super::forwarder::{Forwarder, Up};
+use super::observers::{self, Observers, Revalidations, Turn};
 use super::reconfig::Appointment;
-use super::refuse;
 use super::settling::Settling;
-use super::step::Step;
+use super::step::{Member, Step};
+use super::{refuse, send_away};
 use crate::{Level, Mode, Note, PeerEffect};
 
 /// The role of a follower or an observer, from the election to the end of its link to the leader.
@@ -23,9 +24,15 @@ use crate::{Level, Mode, Note, PeerEffect};
 pub(super) struct Following {
     attempt: Attempt,
     leader: ServerId,
+    /// The follower that stands in the leader's place, if this is an observer behind one.
+    master: Option<ServerId>,
     mode: Mode,
     learner: Learner,
     forwarder: Option<Forwarder>,
+    observers: Option<Observers>,
+    revalidations: Revalidations,
+    /// What is applied, as soon as all earlier effects are carried out.
+    applied: Zxid,
     actions: Vec<LearnerAction>,
     has_ended: bool,
 }
@@ -39,6 +46,7 @@ impl Following {
     ) -> Self {
         let member = &mut *step.member;
         member.attempts += 1;
+        let master = (mode == Mode::Observer).then(|| member.choose_master(leader)).flatten();
         let peer = &member.peer;
         let settings = LearnerSettings {
             me: (peer.me.0 != NO_ID).then_some(peer.me),
@@ -62,8 +70,19 @@ impl Following {
         let attempt = Attempt(member.attempts);
         let mut actions = Vec::new();
         let learner = Learner::new(settings, start, step.now.0, &mut actions);
-        let mut following =
-            Self { attempt, leader, mode, learner, forwarder: None, actions, has_ended: false };
+        let mut following = Self {
+            attempt,
+            leader,
+            master,
+            mode,
+            learner,
+            forwarder: None,
+            observers: None,
+            revalidations: Revalidations::default(),
+            applied: step.member.history.last_logged,
+            actions,
+            has_ended: false,
+        };
         following.carry(step);
         following
     }
@@ -83,9 +102,17 @@ impl Following {
             step.want(PeerEffect::StopServing);
         }
         step.want(PeerEffect::HangUp { attempt: self.attempt });
+        if let Some(observers) = self.observers {
+            observers.end(step);
+        }
         let vain_joins = if self.forwarder.is_some() { 0 } else { step.member.vain_joins.saturating_add(1) };
         step.member.vain_joins = vain_joins;
-        Settling::new(self.learner.into_pending().into()).after_vain_joins(vain_joins, step.now)
+        let settling =
+            Settling::new(self.learner.into_pending().into()).after_vain_joins(vain_joins, step.now);
+        match self.mode {
+            Mode::Observer => settling.after_observing(step.member, step.now),
+            Mode::Follower | Mode::Leader | Mode::Standalone | Mode::ReadOnly => settling,
+        }
     }
 
     /// Clients and timers.
@@ -96,6 +123,7 @@ impl Following {
                 if self.learner.next_deadline().is_some_and(|deadline| deadline <= step.now.0) {
                     self.learner.on_deadline(step.now.0, &mut self.actions);
                 }
+                self.with_observers(step, |observers, turn| observers.on_deadline(turn));
             }
             Event::NewSession { .. }
             | Event::ReopenSession { .. }
@@ -114,9 +142,53 @@ impl Following {
         let Some(forwarder) = &mut self.forwarder else { return refuse(event, step.out) };
         let mut up = Vec::new();
         forwarder.on_client(step, &mut up, event);
+        for packet in &up {
+            if let Packet::Revalidate { session, timeout_ms } = packet {
+                self.revalidations.ask(*session, *timeout_ms, None);
+            }
+        }
+        self.send_up(step, up);
+    }
+
+    fn send_up(&self, step: &mut Step<'_>, up: Up) {
         for packet in up {
             step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
         }
+    }
+
+    /// Somebody wants to learn from us.
+    pub(super) fn on_connected(&mut self, step: &mut Step<'_>, link: LinkId) {
+        match &mut self.observers {
+            Some(observers) => observers.on_connected(step, link),
+            None => send_away(step, link),
+        }
+    }
+
+    pub(super) fn on_packet(&mut self, step: &mut Step<'_>, link: LinkId, packet: Packet) {
+        self.with_observers(step, |observers, turn| observers.on_packet(turn, link, packet));
+    }
+
+    pub(super) fn on_lost(&mut self, step: &mut Step<'_>, link: LinkId, why: String) {
+        if let Some(observers) = &mut self.observers {
+            observers.on_lost(step, link, why);
+        }
+    }
+
+    pub(super) fn on_log_probed(
+        &mut self,
+        step: &mut Step<'_>,
+        link: LinkId,
+        outcome: Result<LogProbe, String>,
+    ) {
+        self.with_observers(step, |observers, turn| observers.on_log_probed(turn, link, outcome));
+    }
+
+    fn with_observers(&mut self, step: &mut Step<'_>, run: impl FnOnce(&mut Observers, &mut Turn<'_, '_>)) {
+        let (Some(observers), Some(forwarder)) = (&mut self.observers, &mut self.forwarder) else { return };
+        let mut up = Up::new();
+        let revalidations = &mut self.revalidations;
+        run(observers, &mut Turn { step, forwarder, revalidations, up: &mut up });
+        self.send_up(step, up);
     }
 
     pub(super) fn on_upstream(&mut self, step: &mut Step<'_>, attempt: Attempt, what: Upstream) {
@@ -139,6 +211,7 @@ impl Following {
 
     pub(super) fn on_truncated(&mut self, step: &mut Step<'_>, outcome: Result<Zxid, String>) {
         if step.member.history.on_truncated(&outcome) {
+            self.applied = step.state.last_processed_zxid();
             self.learner.on_truncated(step.now.0, outcome, &mut self.actions);
             self.carry(step);
         }
@@ -152,7 +225,18 @@ impl Following {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Millis> {
-        self.learner.next_deadline().map(Millis)
+        let of_observers = self.observers.as_ref().and_then(Observers::next_deadline);
+        self.learner.next_deadline().into_iter().chain(of_observers).min().map(Millis)
+    }
+
+    /// From whom it learns.
+    pub(super) fn master(&self) -> ServerId {
+        self.master.unwrap_or(self.leader)
+    }
+
+    /// Who learns from it.
+    pub(super) fn observers(&self) -> Vec<LearnerReport> {
+        self.observers.as_ref().map(Observers::learners).unwrap_or_default()
     }
 
     pub(super) fn outstanding(&self) -> usize {
@@ -181,9 +265,17 @@ impl Following {
     }
 
     fn carry(&mut self, step: &mut Step<'_>) {
-        for action in core::mem::take(&mut self.actions) {
-            if !self.has_ended {
-                self.act(step, action);
+        let mut actions = core::mem::take(&mut self.actions).into_iter().peekable();
+        while let Some(action) = actions.next() {
+            if self.has_ended {
+                continue;
+            }
+            match action {
+                LearnerAction::Apply(record) => {
+                    let leader = actions.peek().and_then(appointed);
+                    self.apply(step, record, leader);
+                }
+                other => self.act(step, other),
             }
         }
     }
@@ -191,7 +283,11 @@ impl Following {
     fn act(&mut self, step: &mut Step<'_>, action: LearnerAction) {
         match action {
             LearnerAction::Dial { leader, within_ms } => {
-                step.want(PeerEffect::Dial { attempt: self.attempt, leader, within_ms });
+                let attempt = self.attempt;
+                step.want(match self.master {
+                    Some(master) => PeerEffect::DialMaster { attempt, master, within_ms },
+                    None => PeerEffect::Dial { attempt, leader, within_ms },
+                });
             }
             LearnerAction::Send(packet) => {
                 step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
@@ -205,14 +301,16 @@ impl Following {
             LearnerAction::Truncate(zxid) => step.member.history.truncate(zxid, step.out),
             LearnerAction::AdoptSnapshot { zxid } => {
                 step.member.history.recent.clear();
+                self.applied = zxid;
                 step.want(PeerEffect::AdoptSnapshot { attempt: self.attempt, zxid });
             }
             LearnerAction::InstallSnapshot { zxid } => {
                 step.member.history.install_snapshot(zxid, step.out);
             }
             LearnerAction::Append(record) => step.member.history.append(record, step.out),
-            LearnerAction::Apply(record) => self.apply(step, record),
+            LearnerAction::Apply(record) => self.apply(step, record, None),
             LearnerAction::ApplyFuzzy(record) => {
+                self.applied = record.header.zxid;
                 step.member.history.recent.push(Arc::clone(&record));
                 step.want(PeerEffect::ApplyFuzzy { record });
             }
@@ -223,13 +321,15 @@ impl Following {
                 step.want(PeerEffect::SendToLeader { attempt: self.attempt, packet });
             }
             LearnerAction::Revalidated { session, is_valid } => {
-                if let Some(forwarder) = &mut self.forwarder {
-                    forwarder.on_revalidated(session, is_valid, step.out);
-                }
+                let Some(forwarder) = &mut self.forwarder else { return };
+                let (mut up, revalidations) = (Up::new(), &mut self.revalidations);
+                let mut turn = Turn { step, forwarder, revalidations, up: &mut up };
+                observers::on_revalidated(self.observers.as_mut(), &mut turn, session, is_valid);
             }
             LearnerAction::Synced => {
-                if let Some(forwarder) = &mut self.forwarder {
-                    forwarder.on_synced(step.out);
+                let synced = self.forwarder.as_mut().and_then(|forwarder| forwarder.on_synced(step.out));
+                if let Some(link) = synced {
+                    self.with_observers(step, |observers, turn| observers.on_synced(turn, link));
                 }
             }
             LearnerAction::See(verifier) => step.see(verifier),
@@ -269,12 +369,15 @@ impl Following {
         }
     }
 
-    fn apply(&mut self, step: &mut Step<'_>, record: Arc<TxnRecord>) {
+    /// `leader` is who leads from now on, if the transaction changes the membership.
+    fn apply(&mut self, step: &mut Step<'_>, record: Arc<TxnRecord>, leader: Option<i64>) {
         step.member.history.recent.push(Arc::clone(&record));
+        self.applied = record.header.zxid;
         match &mut self.forwarder {
-            Some(forwarder) => forwarder.commit(record, step.out),
-            None => step.out.push(crate::Effect::Apply { record, origin: None }),
+            Some(forwarder) => forwarder.commit(Arc::clone(&record), step.out),
+            None => step.out.push(crate::Effect::Apply { record: Arc::clone(&record), origin: None }),
         }
+        self.with_observers(step, |observers, turn| observers.commit(turn, &record, leader));
     }
 
     // zk: Learner.syncWithLeader: UPTODATE
@@ -284,6 +387,34 @@ impl Following {
         step.note(Level::Info, Note::Serves { mode: self.mode, epoch });
         step.member.history.is_served();
         step.want(PeerEffect::Serve { mode: self.mode });
+        if self.mode == Mode::Follower && step.member.peer.observers.uses_masters {
+            self.observers = Some(Observers::begin(step, epoch, self.applied));
+        }
+    }
+}
+
+impl Member {
+    /// The next follower to learn from, where followers serve observers.
+    // zk: QuorumPeer.findLearnerMaster, nextObserverMaster
+    // diverges(observer-master-not-the-leader): the reference tries the leader too, which never serves at that port
+    fn choose_master(&mut self, leader: ServerId) -> Option<ServerId> {
+        if !self.peer.observers.uses_masters {
+            return None;
+        }
+        let masters: Vec<ServerId> =
+            self.peer.verifier.voters().map(|voter| voter.id).filter(|voter| *voter != leader).collect();
+        let place = self.next_master.checked_rem(masters.len())?;
+        self.next_master = self.next_master.wrapping_add(1);
+        masters.get(place).copied()
+    }
+}
+
+/// Who leads from now on, when this action is that of a transaction that changes the membership.
+fn appointed(action: &LearnerAction) -> Option<i64> {
+    if let LearnerAction::Activate { appointed: Some((leader, _)), .. } = action {
+        Some(leader.0)
+    } else {
+        None
     }
 }
 

@@ -19,7 +19,7 @@ use pipeline::outbox::CloseReason;
 use pipeline::request::Request;
 use pipeline::sessions::{SessionIds, SessionTracker, is_password_of};
 use tree::State;
-use zab::Packet;
+use zab::{LinkId, Packet};
 
 use super::step::Step;
 use crate::attachments::{Attached, Attachments};
@@ -36,8 +36,8 @@ pub(super) struct Forwarder {
     attached: Attachments,
     /// Requests of each session, oldest first; no queue is empty.
     waiting: BTreeMap<SessionId, VecDeque<Waiting>>,
-    /// Sessions whose syncs went up, oldest first.
-    syncs: VecDeque<SessionId>,
+    /// Whose syncs went up, oldest first.
+    syncs: VecDeque<SyncOf>,
     /// Sessions that the leader was asked about, with their connections.
     reopening: BTreeMap<SessionId, Attached>,
     /// Sessions that the leader is to hear of, with their timeouts.
@@ -53,6 +53,15 @@ struct Waiting {
     /// Nobody waits for what this server asks for by itself.
     origin: Option<Origin>,
     what: What,
+}
+
+/// Who asked for a sync.
+#[derive(Debug, Clone, Copy)]
+enum SyncOf {
+    /// A client here.
+    Session(SessionId),
+    /// A client of the observer behind this link.
+    Observer(LinkId),
 }
 
 /// By what the answer is known.
@@ -161,12 +170,23 @@ impl Forwarder {
         }
     }
 
-    /// The oldest sync that went up is reached.
+    /// An observer's client asked for a sync, which goes up in its turn.
+    pub(super) fn expect_sync_of(&mut self, link: LinkId) {
+        self.syncs.push_back(SyncOf::Observer(link));
+    }
+
+    /// The oldest sync that went up is reached; it may be that of an observer.
     // zk: FollowerZooKeeperServer.sync
-    pub(super) fn on_synced(&mut self, out: &mut Vec<Effect>) {
-        let Some(session) = self.syncs.pop_front() else {
-            return out.push(note(Level::Warn, Note::SyncUnasked));
-        };
+    pub(super) fn on_synced(&mut self, out: &mut Vec<Effect>) -> Option<LinkId> {
+        match self.syncs.pop_front() {
+            Some(SyncOf::Session(session)) => self.session_synced(session, out),
+            Some(SyncOf::Observer(link)) => return Some(link),
+            None => out.push(note(Level::Warn, Note::SyncUnasked)),
+        }
+        None
+    }
+
+    fn session_synced(&mut self, session: SessionId, out: &mut Vec<Effect>) {
         let waiting = self.waiting.get_mut(&session).into_iter().flatten();
         if let Some((what, path)) = waiting.map(|waiting| &mut waiting.what).find_map(|what| match what {
             What::Sync { path } => {
@@ -199,6 +219,11 @@ impl Forwarder {
     pub(super) fn take_heard(&mut self) -> Vec<(SessionId, i32)> {
         self.lost.clear();
         core::mem::take(&mut self.heard).into_iter().collect()
+    }
+
+    /// Observers heard of these.
+    pub(super) fn on_observer_heard(&mut self, sessions: Vec<(SessionId, i32)>) {
+        self.heard.extend(sessions);
     }
 
     fn hear(&mut self, session: SessionId) {
@@ -298,7 +323,7 @@ impl Forwarder {
                 attached.map(|attached| Opening { timeout_ms: attached.timeout_ms, is_handshake: false });
         }
         if let Request::Sync(sync) = request {
-            self.syncs.push_back(session);
+            self.syncs.push_back(SyncOf::Session(session));
             what = What::Sync { path: sync.path };
         }
         self.wait(session, Waiting::of(origin, what));

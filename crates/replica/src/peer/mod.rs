@@ -18,6 +18,7 @@ mod forwarder;
 mod history;
 mod leading;
 mod looking;
+mod observers;
 mod read_only;
 mod reconfig;
 mod report;
@@ -37,6 +38,7 @@ use pipeline::sessions::SessionIds;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use tree::State;
+use zab::LinkId;
 
 use crate::{Effect, Event, Level, LocalReply, Mode, Note, Origin, PeerEffect, ReplicaSeed, SessionsReport};
 use following::Following;
@@ -45,9 +47,9 @@ use leading::Leading;
 use looking::Looking;
 use report::Stage;
 use settling::Settling;
-use step::{Member, Step, WallClock};
+use step::{Member, Step, WallClock, spread};
 
-pub use settings::{PeerReport, PeerSettings, PeerStart, SessionModes};
+pub use settings::{ObserverSettings, PeerReport, PeerSettings, PeerStart, SessionModes};
 
 /// A member of an ensemble.
 #[derive(Debug)]
@@ -103,6 +105,9 @@ impl Peer {
             ids: SessionIds::new(id_byte, seed.monotonic_ms),
             clock: WallClock::new(now, seed.wall_ms),
             attempts: 0,
+            // Observers that start together spread.
+            next_master: usize::try_from(spread(peer.me, 0, Millis(seed.monotonic_ms), u64::from(u32::MAX)))
+                .unwrap_or_default(),
             vain_joins: 0,
             has_told_of_loss: false,
             is_stopping: false,
@@ -181,26 +186,24 @@ impl Phase {
             }
             Event::LearnerConnected { link } => match self {
                 Self::Leading(leading) => leading.on_connected(step, link),
-                Self::Looking(_) | Self::Following(_) | Self::Settling(_) | Self::Stopped => {
-                    let why = String::from("this server does not lead");
-                    step.want(PeerEffect::CloseLearner { link, why });
-                }
+                Self::Following(following) => following.on_connected(step, link),
+                Self::Looking(_) | Self::Settling(_) | Self::Stopped => send_away(step, link),
             },
-            Event::LearnerPacket { link, packet } => {
-                if let Self::Leading(leading) = self {
-                    leading.on_packet(step, link, packet);
-                }
-            }
-            Event::LearnerLost { link, why } => {
-                if let Self::Leading(leading) = self {
-                    leading.on_lost(step, link, why);
-                }
-            }
-            Event::LogProbed { link, outcome } => {
-                if let Self::Leading(leading) = self {
-                    leading.on_log_probed(step, link, outcome);
-                }
-            }
+            Event::LearnerPacket { link, packet } => match self {
+                Self::Leading(leading) => leading.on_packet(step, link, packet),
+                Self::Following(following) => following.on_packet(step, link, packet),
+                Self::Looking(_) | Self::Settling(_) | Self::Stopped => {}
+            },
+            Event::LearnerLost { link, why } => match self {
+                Self::Leading(leading) => leading.on_lost(step, link, why),
+                Self::Following(following) => following.on_lost(step, link, why),
+                Self::Looking(_) | Self::Settling(_) | Self::Stopped => {}
+            },
+            Event::LogProbed { link, outcome } => match self {
+                Self::Leading(leading) => leading.on_log_probed(step, link, outcome),
+                Self::Following(following) => following.on_log_probed(step, link, outcome),
+                Self::Looking(_) | Self::Settling(_) | Self::Stopped => {}
+            },
             Event::Upstream { attempt, what } => {
                 if let Self::Following(following) = self {
                     following.on_upstream(step, attempt, what);
@@ -356,6 +359,12 @@ impl Phase {
             PeerState::Looking => Self::Looking(Looking::begin(step)),
         }
     }
+}
+
+/// Nobody learns from us at the moment.
+fn send_away(step: &mut Step<'_>, link: LinkId) {
+    let why = String::from("this server does not lead");
+    step.want(PeerEffect::CloseLearner { link, why });
 }
 
 /// Nobody is served at the moment.

@@ -29,6 +29,7 @@ impl Peer {
             peer_state: self.peer_state(),
             leader: None,
             epoch: None,
+            master: None,
             learners: Vec::new(),
             local_sessions: 0,
             last_proposed: Zxid::ZERO,
@@ -53,6 +54,8 @@ impl Peer {
                 mode: following.serves_as(),
                 local_sessions: following.forwarder().map_or(0, Forwarder::local_sessions),
                 leader: Some(following.leader()),
+                master: Some(following.master()),
+                learners: following.observers(),
                 epoch: (following.learner().state() != LearnerState::Discovery)
                     .then(|| following.learner().epoch()),
                 ..nobody

@@ -37,6 +37,19 @@ pub struct PeerSettings {
     pub max_notification_ms: u64,
     /// What it may do for clients beside the ordinary.
     pub modes: SessionModes,
+    /// Observers: it as one, and those behind it.
+    pub observers: ObserverSettings,
+}
+
+/// How observers find their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ObserverSettings {
+    /// Followers serve observers, and observers learn from them (`observerMasterPort`).
+    pub uses_masters: bool,
+    /// Longest pause before an observer looks for a leader again (`zookeeper.observer.election.DelayMs`).
+    pub election_delay_ms: u64,
+    /// The same on top for one that learns from the leader (`zookeeper.observer.reconnectDelayMs`).
+    pub reconnect_delay_ms: u64,
 }
 
 /// What a member may do for its clients beside the ordinary. All are off unless an operator wants them.
@@ -75,7 +88,9 @@ pub struct PeerReport {
     pub leader: Option<ServerId>,
     /// The epoch, once it is known.
     pub epoch: Option<i32>,
-    /// The leader's learners.
+    /// From whom it learns: the leader, or a follower that serves observers.
+    pub master: Option<ServerId>,
+    /// The leader's learners, or the observers of a follower.
     pub learners: Vec<LearnerReport>,
     /// Number of sessions that are this server's own.
     pub local_sessions: usize,

@@ -5,7 +5,7 @@ use jute::TxnRecord;
 
 use pipeline::time::Millis;
 
-use super::step::{Member, Step};
+use super::step::{Member, Step, spread};
 use crate::{Effect, PeerEffect};
 
 /// Rest after the second join in a row that came to nothing; twice as long after each further one.
@@ -36,6 +36,18 @@ impl Settling {
             let rest_ms = 2_u64.saturating_pow(doublings).saturating_mul(REST_MS);
             self.rests_until = now.plus(rest_ms.min(MAX_REST_MS));
         }
+        self
+    }
+
+    /// An observer rests, so that not all of them come at once.
+    // zk: Observer.waitForObserverElectionDelay, waitForReconnectDelay
+    // diverges(observer-delays): the reference waits for the second before it connects to the leader, also for the first time
+    pub(super) fn after_observing(mut self, member: &Member, now: Millis) -> Self {
+        let settings = member.peer.observers;
+        let rest = |max_ms, salt| spread(member.peer.me, member.attempts.wrapping_add(salt), now, max_ms);
+        let reconnect_ms = if settings.uses_masters { 0 } else { settings.reconnect_delay_ms };
+        let rest_ms = rest(settings.election_delay_ms, 0).saturating_add(rest(reconnect_ms, 1 << 32));
+        self.rests_until = self.rests_until.max(now.plus(rest_ms));
         self
     }
 

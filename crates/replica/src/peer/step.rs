@@ -27,6 +27,8 @@ pub(super) struct Member {
     pub(super) clock: WallClock,
     /// Attempts to learn so far.
     pub(super) attempts: u64,
+    /// Place of the next observer master to try.
+    pub(super) next_master: usize,
     /// How many of them in a row ended before a client could be served, since we led.
     pub(super) vain_joins: u32,
     /// A standalone history kept us from joining, and that was said.
@@ -56,6 +58,16 @@ impl WallClock {
     pub(super) fn at(&self, now: Millis) -> i64 {
         self.wall_ms.saturating_add_unsigned(now.since(self.at))
     }
+}
+
+/// A number below `max` that differs from server to server and from time to time, to spread what all would do at once.
+// zk: Observer.waitForReconnectDelayHelper draws one at random
+pub(super) fn spread(me: ServerId, attempts: u64, now: Millis, max: u64) -> u64 {
+    // The finalizer of SplitMix64.
+    let mut mixed = me.0.cast_unsigned() ^ attempts.rotate_left(32) ^ now.0.rotate_left(16);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)).checked_rem(max).unwrap_or(0)
 }
 
 /// What one event is handled with.

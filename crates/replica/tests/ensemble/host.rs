@@ -27,6 +27,7 @@ pub struct Host {
     pub effects: Vec<Effect>,
     pub mode: Option<Mode>,
     pub is_listening: bool,
+    pub listens_for_observers: bool,
     pub dial: Option<Dial>,
     /// A state that came behind SNAP.
     pub received: Option<(Attempt, State)>,
@@ -40,6 +41,8 @@ pub struct Host {
 pub struct Dial {
     pub attempt: Attempt,
     pub leader: i64,
+    /// At the port for observers.
+    pub is_master: bool,
     pub until: Millis,
 }
 
@@ -90,6 +93,7 @@ impl Host {
             effects: Vec::new(),
             mode: None,
             is_listening: false,
+            listens_for_observers: false,
             dial: None,
             received: None,
             next_tick: Millis(0),
@@ -130,6 +134,7 @@ impl Host {
         self.effects.clear();
         self.mode = None;
         self.is_listening = false;
+        self.listens_for_observers = false;
         self.dial = None;
         self.received = None;
         self.watches = Watches::default();

@@ -22,7 +22,8 @@ use pipeline::outbox::{CloseReason, Outbox};
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use rookeeper_replica::{
-    CarryReport, ConnectionId, Effect, Event, Level, Mode, PeerEffect, PeerSettings, SessionModes, carry_out,
+    CarryReport, ConnectionId, Effect, Event, Level, Mode, ObserverSettings, PeerEffect, PeerSettings,
+    SessionModes, carry_out,
 };
 use tree::Watches;
 use zab::learner::Upstream;
@@ -96,6 +97,7 @@ impl Ensemble {
                 min_notification_ms: 200,
                 max_notification_ms: 2000,
                 modes,
+                observers: ObserverSettings::default(),
             };
             (id, Host::new(Arc::clone(&settings), peer))
         };
@@ -302,7 +304,10 @@ impl Ensemble {
 
     fn connect(&mut self, learner: i64, dial: Dial) -> bool {
         let leader = dial.leader;
-        let is_there = self.hosts.get(&leader).is_some_and(|host| host.is_listening);
+        let is_there = self.hosts.get(&leader).is_some_and(|host| match dial.is_master {
+            true => host.listens_for_observers,
+            false => host.is_listening,
+        });
         if !is_there || self.cuts.contains(&(learner, leader)) {
             return false;
         }
@@ -400,10 +405,18 @@ impl Ensemble {
             }
             PeerEffect::ConnectAll => {}
             PeerEffect::Listen => self.host(id).is_listening = true,
-            PeerEffect::StopListening => self.host(id).is_listening = false,
+            PeerEffect::ListenForObservers => self.host(id).listens_for_observers = true,
+            PeerEffect::StopListening => {
+                let host = self.host(id);
+                (host.is_listening, host.listens_for_observers) = (false, false);
+            }
             PeerEffect::Dial { attempt, leader, within_ms } => {
                 let until = self.now.plus(within_ms);
-                self.host(id).dial = Some(Dial { attempt, leader: leader.0, until });
+                self.host(id).dial = Some(Dial { attempt, leader: leader.0, is_master: false, until });
+            }
+            PeerEffect::DialMaster { attempt, master, within_ms } => {
+                let until = self.now.plus(within_ms);
+                self.host(id).dial = Some(Dial { attempt, leader: master.0, is_master: true, until });
             }
             PeerEffect::SendToLeader { attempt, packet } => {
                 let found = self.links.iter().find(|(_, link)| link.learner == id && link.attempt == attempt);

@@ -142,6 +142,9 @@ impl Process {
             PeerEffect::ConnectAll => self.connect_all(u),
             PeerEffect::Listen => self.is_listening = true,
             PeerEffect::StopListening => self.is_listening = false,
+            PeerEffect::ListenForObservers | PeerEffect::DialMaster { .. } => {
+                self.end(Ending::Wrong("nobody wants observer masters in this world".to_owned()));
+            }
             PeerEffect::Dial { attempt, leader, within_ms } => self.dial(u, attempt, leader, within_ms),
             PeerEffect::SendToLeader { attempt, packet } => self.send_to_leader(u, attempt, &packet),
             PeerEffect::HangUp { attempt } => self.hang_up(u, attempt),

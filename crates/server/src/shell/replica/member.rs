@@ -175,8 +175,10 @@ impl ReplicaThread {
             PeerEffect::Notify { .. }
             | PeerEffect::ConnectAll
             | PeerEffect::Listen
+            | PeerEffect::ListenForObservers
             | PeerEffect::StopListening
             | PeerEffect::Dial { .. }
+            | PeerEffect::DialMaster { .. }
             | PeerEffect::SendToLeader { .. }
             | PeerEffect::HangUp { .. }
             | PeerEffect::SendToLearner { .. }
