@@ -270,17 +270,13 @@ impl Following {
             if self.has_ended {
                 continue;
             }
-            match action {
-                LearnerAction::Apply(record) => {
-                    let leader = actions.peek().and_then(appointed);
-                    self.apply(step, record, leader);
-                }
-                other => self.act(step, other),
-            }
+            let leader = actions.peek().and_then(appointed);
+            self.act(step, action, leader);
         }
     }
 
-    fn act(&mut self, step: &mut Step<'_>, action: LearnerAction) {
+    /// `leader` is who leads from now on, if the action is a transaction that changes the membership.
+    fn act(&mut self, step: &mut Step<'_>, action: LearnerAction, leader: Option<i64>) {
         match action {
             LearnerAction::Dial { leader, within_ms } => {
                 let attempt = self.attempt;
@@ -308,7 +304,7 @@ impl Following {
                 step.member.history.install_snapshot(zxid, step.out);
             }
             LearnerAction::Append(record) => step.member.history.append(record, step.out),
-            LearnerAction::Apply(record) => self.apply(step, record, None),
+            LearnerAction::Apply(record) => self.apply(step, record, leader),
             LearnerAction::ApplyFuzzy(record) => {
                 self.applied = record.header.zxid;
                 step.member.history.recent.push(Arc::clone(&record));
@@ -369,7 +365,6 @@ impl Following {
         }
     }
 
-    /// `leader` is who leads from now on, if the transaction changes the membership.
     fn apply(&mut self, step: &mut Step<'_>, record: Arc<TxnRecord>, leader: Option<i64>) {
         step.member.history.recent.push(Arc::clone(&record));
         self.applied = record.header.zxid;

@@ -20,7 +20,7 @@ pub(crate) mod upstream;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ensemble::Member;
+use ensemble::{HostPort, Member};
 use replica::Event;
 use tokio::net::TcpStream;
 use tree::State;
@@ -101,6 +101,8 @@ pub(crate) struct PortSettings {
     pub(crate) follower_no_delay: bool,
     /// `SO_KEEPALIVE`.
     pub(crate) keep_alive: bool,
+    /// Where followers serve observers, and observers find them.
+    pub(crate) observer_master_port: Option<u16>,
     /// How a leader is reached.
     pub(crate) paths: Paths,
     /// Between two attempts to connect to a leader.
@@ -115,6 +117,17 @@ pub(crate) struct PortSettings {
     pub(crate) queue_bytes_max: usize,
     /// Room for what peers say.
     pub(crate) inbox: Rooms,
+}
+
+impl PortSettings {
+    /// Where a follower of this line serves observers.
+    // zk: QuorumPeer.updateObserverMasterList, ObserverMaster.start
+    fn observer_addresses(&self, follower: &Member) -> Vec<HostPort> {
+        let mut addresses = follower.quorum_addresses();
+        addresses.iter_mut().for_each(|address| address.port = self.observer_master_port.unwrap_or(0));
+        addresses.dedup();
+        addresses
+    }
 }
 
 /// Turns on keep-alive; a connection without it works as well.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ensemble::{HostPort, ServerId};
 use jute::TxnRecord;
 use replica::{Event, PeerEffect};
 use tokio::runtime::Handle;
@@ -13,7 +14,7 @@ use zab::{Attempt, LinkId, Outgoing, Packet};
 
 use super::learners::{Item, LearnerLinks, LinkQueue};
 use super::mesh::{Mesh, members_of};
-use super::upstream::{Dialing, UpstreamLink};
+use super::upstream::{Dialing, Door, UpstreamLink};
 use super::{PeerMessage, PortSettings};
 use crate::data;
 use crate::shell::membership::View as Membership;
@@ -33,8 +34,8 @@ pub(crate) struct Peers {
     /// States that came behind SNAP and wait to be adopted.
     received: BTreeMap<Attempt, Box<State>>,
     out: mpsc::Sender<PeerMessage>,
-    /// The last transaction that was encoded: each learner gets the same bytes.
-    encoded: Option<(Arc<TxnRecord>, Bytes)>,
+    /// The last transaction that was encoded, as INFORM or not: each learner gets the same bytes.
+    encoded: Option<(Arc<TxnRecord>, bool, Bytes)>,
 }
 
 impl Peers {
@@ -112,20 +113,16 @@ impl Peers {
         match effect {
             PeerEffect::Notify { to, message } => self.mesh.send(to, message),
             PeerEffect::ConnectAll => self.mesh.connect_all(),
-            PeerEffect::Listen => {
-                self.learners.listen(&self.runtime, &self.shared, &self.settings, &self.out);
+            PeerEffect::Listen => self.listen(self.settings.own.quorum_addresses()),
+            PeerEffect::ListenForObservers => {
+                self.listen(self.settings.observer_addresses(&self.settings.own));
             }
             PeerEffect::StopListening => self.learners.stop_listening(),
             PeerEffect::Dial { attempt, leader, within_ms } => {
-                let dialing = Dialing {
-                    attempt,
-                    leader,
-                    within: Duration::from_millis(within_ms),
-                    state: data::state_settings(&self.shared.settings),
-                    settings: Arc::clone(&self.settings),
-                    out: self.out.clone(),
-                };
-                self.upstream = Some(UpstreamLink::dial(&self.runtime, dialing));
+                self.dial(attempt, leader, Door::Leader, within_ms);
+            }
+            PeerEffect::DialMaster { attempt, master, within_ms } => {
+                self.dial(attempt, master, Door::ObserverMaster, within_ms);
             }
             PeerEffect::SendToLeader { attempt, packet } if self.is_current(attempt) => {
                 if let Some(upstream) = &self.upstream {
@@ -168,6 +165,23 @@ impl Peers {
         None
     }
 
+    fn listen(&mut self, addresses: Vec<HostPort>) {
+        self.learners.listen(addresses, &self.runtime, &self.shared, &self.settings, &self.out);
+    }
+
+    fn dial(&mut self, attempt: Attempt, leader: ServerId, door: Door, within_ms: u64) {
+        let dialing = Dialing {
+            attempt,
+            leader,
+            door,
+            within: Duration::from_millis(within_ms),
+            state: data::state_settings(&self.shared.settings),
+            settings: Arc::clone(&self.settings),
+            out: self.out.clone(),
+        };
+        self.upstream = Some(UpstreamLink::dial(&self.runtime, dialing));
+    }
+
     /// Talks to the members of both memberships from now on, and is where the own line says.
     // zk: QuorumPeer.connectNewPeers, restartLeaderElection
     pub(crate) fn follow(&mut self, view: &Membership) {
@@ -196,15 +210,21 @@ impl Peers {
     }
 
     fn encode(&mut self, packet: Packet) -> Bytes {
-        let Packet::Proposal(record) = &packet else { return packet.to_vec().into() };
-        if let Some((last, bytes)) = &self.encoded
+        let is_inform = matches!(packet, Packet::Inform(_));
+        let (Packet::Proposal(record) | Packet::Inform(record)) = &packet else {
+            return packet.to_vec().into();
+        };
+        if let Some((last, was_inform, bytes)) = &self.encoded
+            && *was_inform == is_inform
             && Arc::ptr_eq(last, record)
         {
             return bytes.clone();
         }
         let bytes = Bytes::from(packet.to_vec());
-        lock(&self.shared.proposal_sizes).add(bytes.len().saturating_sub(ENVELOPE_BYTES));
-        self.encoded = Some((Arc::clone(record), bytes.clone()));
+        if !is_inform {
+            lock(&self.shared.proposal_sizes).add(bytes.len().saturating_sub(ENVELOPE_BYTES));
+        }
+        self.encoded = Some((Arc::clone(record), is_inform, bytes.clone()));
         bytes
     }
 }

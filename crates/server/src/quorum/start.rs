@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use replica::{Event, PeerSettings, PeerStart, SessionModes};
+use replica::{Event, ObserverSettings, PeerSettings, PeerStart, SessionModes};
 use storage::{Disk, Store, epochs};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -43,6 +43,11 @@ pub(crate) fn peer_settings(member: &EnsembleSettings, settings: &Settings) -> P
             local_sessions: member.local_sessions,
             upgrades_sessions: member.upgrades_sessions,
             read_only: settings.client.read_only_mode,
+        },
+        observers: ObserverSettings {
+            uses_masters: member.observer_master_port.is_some(),
+            election_delay_ms: member.observer_election_delay_ms,
+            reconnect_delay_ms: member.observer_reconnect_delay_ms,
         },
     }
 }
@@ -85,6 +90,7 @@ pub(crate) fn port_settings(settings: &Settings, member: &EnsembleSettings) -> P
         leader_no_delay: member.leader_no_delay,
         follower_no_delay: member.follower_no_delay,
         keep_alive: member.keep_alive,
+        observer_master_port: member.observer_master_port,
         paths: Paths::new(member.reachability_probe),
         connect_retry: Duration::from_millis(member.connect_retry_ms),
         // zk: BinaryInputArchive: jute.maxbuffer and the extra for what servers add to a client's request

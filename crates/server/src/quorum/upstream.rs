@@ -97,10 +97,20 @@ impl ToWrite {
 pub(crate) struct Dialing {
     pub(crate) attempt: Attempt,
     pub(crate) leader: ServerId,
+    pub(crate) door: Door,
     pub(crate) within: Duration,
     pub(crate) state: StateSettings,
     pub(crate) settings: Arc<PortSettings>,
     pub(crate) out: mpsc::Sender<PeerMessage>,
+}
+
+/// At which port a learner knocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Door {
+    /// The quorum port of the leader.
+    Leader,
+    /// The port of a follower for observers.
+    ObserverMaster,
 }
 
 impl UpstreamLink {
@@ -165,7 +175,11 @@ impl Dialing {
         };
         let (paths, pause) = (&self.settings.paths, self.settings.connect_retry);
         let attempt = |_, address| connect_patiently(paths.clone(), address, pause);
-        let connected = paths.first_of(member.quorum_addresses(), attempt);
+        let addresses = match self.door {
+            Door::Leader => member.quorum_addresses(),
+            Door::ObserverMaster => self.settings.observer_addresses(member),
+        };
+        let connected = paths.first_of(addresses, attempt);
         match tokio::time::timeout(self.within, connected).await {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),
             Err(_) => Err(format!("not connected within {:?}", self.within)),

@@ -65,6 +65,12 @@ pub struct EnsembleSettings {
     pub min_notification_ms: u64,
     /// Longest wait for notifications, in milliseconds.
     pub max_notification_ms: u64,
+    /// Where followers serve observers, and observers find them.
+    pub observer_master_port: Option<u16>,
+    /// Longest pause of an observer before it looks for a leader again, in milliseconds.
+    pub observer_election_delay_ms: u64,
+    /// The same on top for one that learns from the leader itself.
+    pub observer_reconnect_delay_ms: u64,
     /// An observer writes a log and snapshots.
     pub observer_syncs: bool,
     /// An address that a stranger names on the election port is dialled back.
@@ -132,6 +138,9 @@ pub(super) fn check(
         snapshot_size_factor: values.double("zookeeper.snapshotSizeFactor", 0.33),
         min_notification_ms: milliseconds(values.int("zookeeper.fastleader.minNotificationInterval", 200)),
         max_notification_ms: milliseconds(values.int("zookeeper.fastleader.maxNotificationInterval", 60_000)),
+        observer_master_port: observer_master_port(values)?,
+        observer_election_delay_ms: positive(values.long("zookeeper.observer.election.DelayMs", 200)),
+        observer_reconnect_delay_ms: positive(values.long("zookeeper.observer.reconnectDelayMs", 0)),
         observer_syncs: values.boolean("zookeeper.observer.syncEnabled", syncs),
         dials_back_strangers: values.boolean("zookeeper.election.dialBackStrangers", true),
         me,
@@ -178,6 +187,22 @@ fn required(values: &Values<'_>, raw: &Raw, name: &str) -> Result<u32, SettingsE
 fn rule<T>(raw: &Raw, missing: &str, expected: &str) -> Result<T, SettingsError> {
     let file = raw.file.as_deref().map_or_else(|| "settings".into(), |path| path.display().to_string());
     Err(SettingsError::Rule(format!("{file}: {missing} is missing: expected {expected}")))
+}
+
+fn positive(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// None unless it is above zero.
+// zk: QuorumPeerConfig.parseProperties: observerMasterPort
+fn observer_master_port(values: &Values<'_>) -> Result<Option<u16>, SettingsError> {
+    let name = "observerMasterPort";
+    let port = values.key_int(name)?.filter(|port| *port > 0);
+    let Some((port, given)) = port.zip(values.key(name)) else { return Ok(None) };
+    match u16::try_from(port) {
+        Ok(port) => Ok(Some(port)),
+        Err(_) => Err(SettingsError::bad(given, name, "a port, 0 to 65535")),
+    }
 }
 
 fn milliseconds(value: i32) -> u64 {

@@ -103,7 +103,7 @@ pub(super) fn gauges(shared: &Shared, report: &PeerReport, put: &mut dyn FnMut(&
             let votes = |server: Option<ensemble::ServerId>| {
                 server.is_some_and(|server| view.current.is_voter(server))
             };
-            let synced = report.learners.iter().filter(|learner| learner.is_synced);
+            let synced = synced(report);
             let followers = synced.clone().filter(|learner| learner.is_follower);
             let sizes = *crate::shell::lock(&shared.proposal_sizes);
             let since = shared.serving_since.load(std::sync::atomic::Ordering::Relaxed);
@@ -122,7 +122,20 @@ pub(super) fn gauges(shared: &Shared, report: &PeerReport, put: &mut dyn FnMut(&
             put("max_proposal_size", sizes.max.to_string());
             put("min_proposal_size", sizes.min.to_string());
         }
-        Some(Mode::Follower) => put("synced_observers", "0".to_owned()),
-        Some(Mode::Observer | Mode::Standalone | Mode::ReadOnly) | None => {}
+        // zk: QuorumPeer.getSynced_observers_metric, Follower.getSyncedObserverSize
+        Some(Mode::Follower) => {
+            if shared.settings.ensemble.as_ref().is_some_and(|member| member.observer_master_port.is_some()) {
+                put("synced_observers", synced(report).count().to_string());
+            }
+        }
+        // zk: ObserverZooKeeperServer.dumpMonitorValues
+        Some(Mode::Observer) => {
+            put("observer_master_id", report.master.map_or(-1, |master| master.0).to_string());
+        }
+        Some(Mode::Standalone | Mode::ReadOnly) | None => {}
     }
+}
+
+fn synced(report: &PeerReport) -> impl Iterator<Item = &zab::LearnerReport> + Clone {
+    report.learners.iter().filter(|learner| learner.is_synced)
 }

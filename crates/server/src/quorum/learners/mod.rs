@@ -1,4 +1,4 @@
-//! The leader's end: the quorum port, and one link for each learner.
+//! The leader's end: the quorum port, and one link for each learner; or a follower's, its port for observers.
 //!
 //! ```text
 //! port ──▶ accept task ──▶ reader task ── PeerMessage ──▶ replica thread
@@ -55,9 +55,10 @@ impl LearnerLinks {
         Self { links: HashMap::new(), listening: None, last: Arc::default() }
     }
 
-    /// Opens the quorum port.
+    /// Opens a port: the quorum port of a leader, or that of a follower for observers.
     pub(crate) fn listen(
         &mut self,
+        addresses: Vec<HostPort>,
         runtime: &Handle,
         shared: &Arc<Shared>,
         settings: &Arc<PortSettings>,
@@ -66,6 +67,7 @@ impl LearnerLinks {
         self.stop_listening();
         let acceptor = Acceptor {
             shared: Arc::clone(shared),
+            addresses,
             settings: Arc::clone(settings),
             out: out.clone(),
             last: Arc::clone(&self.last),
@@ -74,7 +76,7 @@ impl LearnerLinks {
         self.listening = Some(runtime.spawn(acceptor.run()));
     }
 
-    /// Closes the quorum port; links stay.
+    /// Closes the port; links stay.
     pub(crate) fn stop_listening(&mut self) {
         if let Some(task) = self.listening.take() {
             task.abort();
@@ -108,6 +110,7 @@ impl Drop for LearnerLinks {
 /// The task behind the port.
 struct Acceptor {
     shared: Arc<Shared>,
+    addresses: Vec<HostPort>,
     settings: Arc<PortSettings>,
     out: mpsc::Sender<PeerMessage>,
     last: Arc<std::sync::atomic::AtomicU64>,
@@ -116,7 +119,7 @@ struct Acceptor {
 
 impl Acceptor {
     async fn run(self) {
-        let mut addresses = self.settings.own.quorum_addresses();
+        let mut addresses = self.addresses.clone();
         if self.settings.listens_on_all {
             addresses.iter_mut().for_each(|address| "::".clone_into(&mut address.host));
             addresses.dedup();

@@ -141,6 +141,7 @@ mod tests {
             own: ensemble::Member::parse(ensemble::ServerId(1), "h:1:2", false).unwrap(),
             listens_on_all: false,
             members: vec![],
+            observer_master_port: None,
             paths: crate::quorum::paths::Paths::default(),
             leader_no_delay: true,
             follower_no_delay: true,
