@@ -5,6 +5,7 @@ from gaps import gaps
 from local_sessions import local_sessions
 from migration import migrate
 from mixes import mix
+from observers import observers
 from power import power
 from read_only import read_only
 from reconfig import grow, kills, replace, roles, weights
@@ -46,6 +47,13 @@ ALL = [
     ("local-sessions-mixed", "the same in a mixed ensemble", local_sessions, None, {"kinds": "RAR", "count": 4}),
     ("read-only", "a server without a leader serves readers, who look for another", read_only, None, {}),
     ("read-only-mixed", "the same in a mixed ensemble", read_only, None, {"kinds": "ARR"}),
+    ("observers-proof", "our observer proves that its tree is that of the reference's leader, and tells of one bit that is not", observers,
+     {"voters": "AAA", "observers": "R", "joins": ()}, {"voters": "AAA", "observers": "R", "joins": (), "proved": 50_000}),
+    ("observers-RRR", "observers of each kind under ours", observers, None, {"voters": "RRR"}),
+    ("observers-AAA", "observers of each kind under the reference", observers, None, {"voters": "AAA"}),
+    ("observers-masters-RRR", "observers of each kind behind followers of ours", observers, None, {"voters": "RRR", "masters": True}),
+    ("observers-masters-AAA", "observers of each kind behind followers of the reference", observers, None, {"voters": "AAA", "masters": True}),
+    ("observers-masters-mixed", "observers of each kind behind followers of both kinds", observers, None, {"voters": "RARAR", "masters": True}),
     ("power", "power loss of all three at once", power, None, {"count": 10}),
     ("million", "a million writes under one fault after another", chaos, None, {"writes": 1_000_000}),
     ("million-mixed", "a million writes in a mixed ensemble", chaos, None, {"kinds": "ARR", "writes": 1_000_000}),

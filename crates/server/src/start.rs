@@ -131,6 +131,10 @@ fn share<D: Disk>(
     metrics.startup_txns_loaded.add(recovery.replayed);
     metrics.startup_txns_load_time.add(recovery.replay_ms);
     metrics.digest_mismatches_count.add(recovery.digest_mismatches);
+    if recovery.digest_mismatches > 0 {
+        let (differ, replayed) = (recovery.digest_mismatches, recovery.replayed);
+        tracing::error!(differ, replayed, "the digest of the tree is not that of transactions in the log");
+    }
     for skipped in &recovery.skipped {
         tracing::warn!(zxid = %skipped.zxid, "a snapshot could not be used: {}", skipped.why);
     }
