@@ -7,6 +7,7 @@
 //!                    └──┘ touch: the deadline moves
 //! ```
 
+mod ended;
 mod expiry;
 mod ids;
 mod password;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use jute::{ErrorCode, SessionId};
 
 use super::ExpiryQueue;
+use super::ended::Ended;
 use crate::time::Millis;
 
 /// Which server a session is attached to.
@@ -31,6 +32,8 @@ pub struct SessionTracker {
     last_tick: Millis,
     no_expiry_before: Millis,
     strangers: Strangers,
+    /// Sessions that all servers knew, where others may be local elsewhere: their late requests are not taken for such.
+    ended: Ended,
 }
 
 /// What a session is that the tracker does not know.
@@ -73,6 +76,7 @@ impl SessionTracker {
             no_expiry_before: now,
             local_count: 0,
             strangers: Strangers::Unknown,
+            ended: Ended::default(),
         };
         for (session, timeout_ms) in sessions {
             tracker.track(session, timeout_ms, now);
@@ -146,13 +150,21 @@ impl SessionTracker {
     /// Whether a request of the session from `owner` may go on; the first who asks becomes the owner.
     // zk: SessionTrackerImpl.checkSession
     pub fn check(&mut self, session: SessionId, owner: Owner) -> Result<(), ErrorCode> {
-        let Some(tracked) = self.sessions.get_mut(&session) else { return self.strangers.check(session) };
+        let Some(tracked) = self.sessions.get_mut(&session) else { return self.check_stranger(session) };
         if tracked.closing {
             return Err(ErrorCode::SessionExpired);
         }
         match *tracked.owner.get_or_insert(owner) == owner {
             true => Ok(()),
             false => Err(ErrorCode::SessionMoved),
+        }
+    }
+
+    // diverges(ended-session-elsewhere): the reference takes one that has ended for another server's local session
+    fn check_stranger(&self, session: SessionId) -> Result<(), ErrorCode> {
+        match self.ended.contains(session) {
+            true => Err(ErrorCode::SessionExpired),
+            false => self.strangers.check(session),
         }
     }
 
@@ -184,8 +196,12 @@ impl SessionTracker {
     /// Forgets a session whose close transaction is applied.
     // zk: SessionTrackerImpl.removeSession
     pub fn remove(&mut self, session: SessionId) {
-        if self.sessions.remove(&session).is_some_and(|tracked| tracked.local.is_some()) {
-            self.local_count -= 1;
+        match self.sessions.remove(&session) {
+            Some(Tracked { local: Some(_), .. }) => self.local_count -= 1,
+            Some(_) if matches!(self.strangers, Strangers::LocalElsewhere { .. }) => {
+                self.ended.insert(session)
+            }
+            Some(_) | None => {}
         }
         self.expiry.remove(session);
     }
@@ -385,6 +401,16 @@ mod tests {
             let global = tracker.check_global(session, Owner::Learner(1));
             assert_eq!(global, Err(ErrorCode::SessionExpired));
         }
+    }
+
+    #[test]
+    fn a_late_request_of_a_session_that_has_ended_is_not_another_servers() {
+        let mut tracker = tracker().of_leader_among_local_sessions(1);
+        let (ended, local) = (SessionId(2 << 56 | 7), SessionId(2 << 56 | 8));
+        tracker.track(ended, 6000, Millis(0));
+        [ended, local].into_iter().for_each(|session| tracker.remove(session));
+        assert_eq!(tracker.check(ended, Owner::Learner(1)), Err(ErrorCode::SessionExpired));
+        assert_eq!(tracker.check(local, Owner::Learner(1)), Ok(()));
     }
 
     #[test]
