@@ -276,6 +276,7 @@ impl Election {
     // zk: FastLeaderElection.lookForLeader
     fn count(&mut self, now_ms: u64, from: ServerId, notification: &Notification, out: &mut Vec<Action>) {
         let Some(round) = &mut self.round else { return };
+        let was_final = round.is_final;
         if round.is_final {
             // While we wait for a better vote, all others are thrown away, and the wait begins anew.
             round.is_final = !self.membership.is_better(&notification.candidate(), &round.proposal);
@@ -285,6 +286,9 @@ impl Election {
         }
         let heard = round.hear(&self.membership, &mut self.clock, self.settings.me, from, notification);
         match heard {
+            // diverges(election-unheeded-wait): in the reference it begins the wait anew, so that a voter without a history, which
+            // asks and asks, keeps others from telling theirs again
+            Heard::Unheeded(why) if !was_final => return unheeded(from, why, out),
             Heard::Unheeded(why) => unheeded(from, why, out),
             Heard::Settled => {}
             Heard::Vote { tell_all, is_overtaken, has_quorum } => {
