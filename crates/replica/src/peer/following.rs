@@ -105,7 +105,11 @@ impl Following {
         if let Some(observers) = self.observers {
             observers.end(step);
         }
-        let vain_joins = if self.forwarder.is_some() { 0 } else { step.member.vain_joins.saturating_add(1) };
+        let has_served = self.forwarder.is_some();
+        let vain_joins = if has_served { 0 } else { step.member.vain_joins.saturating_add(1) };
+        if has_served {
+            step.member.departure = None;
+        }
         step.member.vain_joins = vain_joins;
         let settling =
             Settling::new(self.learner.into_pending().into()).after_vain_joins(vain_joins, step.now);
@@ -343,12 +347,12 @@ impl Following {
             }
             LearnerAction::Leave { why } => {
                 self.has_ended = true;
+                let is_known = step.member.departure.as_ref().is_some_and(|before| before.is_like(&why));
+                step.member.departure = Some(why.clone());
                 let level = match why {
                     // It comes again with every election until the operator decides.
-                    Departure::WouldLose { .. } => {
-                        let has_told = core::mem::replace(&mut step.member.has_told_of_loss, true);
-                        if has_told { Level::Debug } else { Level::Error }
-                    }
+                    _ if is_known => Level::Debug,
+                    Departure::WouldLose { .. } => Level::Error,
                     Departure::Lost(_)
                     | Departure::TimedOut(_)
                     | Departure::OldEpoch(_)

@@ -327,6 +327,7 @@ impl Leading {
     fn establish(&mut self, step: &mut Step<'_>, first: Zxid) {
         self.stage = Stage::Broadcast;
         step.member.vain_joins = 0;
+        step.member.departure = None;
         step.want(PeerEffect::SetLastProcessed { zxid: first });
         let settings = Arc::clone(&step.member.settings);
         let (me, modes) = (step.member.peer.me, step.member.peer.modes);

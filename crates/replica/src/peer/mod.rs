@@ -109,7 +109,7 @@ impl Peer {
             next_master: usize::try_from(spread(peer.me, 0, Millis(seed.monotonic_ms), u64::from(u32::MAX)))
                 .unwrap_or_default(),
             vain_joins: 0,
-            has_told_of_loss: false,
+            departure: None,
             is_stopping: false,
             settings,
             peer,

@@ -8,6 +8,7 @@ use pipeline::sessions::SessionIds;
 use pipeline::settings::PipelineSettings;
 use pipeline::time::Millis;
 use tree::State;
+use zab::learner::Departure;
 
 use alloc::sync::Arc;
 
@@ -31,8 +32,8 @@ pub(super) struct Member {
     pub(super) next_master: usize,
     /// How many of them in a row ended before a client could be served, since we led.
     pub(super) vain_joins: u32,
-    /// A standalone history kept us from joining, and that was said.
-    pub(super) has_told_of_loss: bool,
+    /// Why we left a leader last, if no client was served since: what comes again with every election is said once.
+    pub(super) departure: Option<Departure>,
     pub(super) is_stopping: bool,
     /// The last membership that was proposed; the one in force when none is under way.
     // zk: QuorumPeer.lastSeenQuorumVerifier

@@ -219,13 +219,28 @@ pub enum LearnerNote {
     UnknownPacket(i32),
 }
 
+impl Departure {
+    /// Whether the two say the same to an operator; the zxids of a leader that goes on do not matter.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::WouldLose { ours, .. }, Self::WouldLose { ours: again, .. }) => ours == again,
+            (Self::OldEpoch(_), Self::OldEpoch(_)) => true,
+            (one, other) => one == other,
+        }
+    }
+}
+
 impl fmt::Display for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(why) => write!(f, "the connection to the leader is gone: {why}"),
             Self::TimedOut(what) => write!(f, "the leader took too long: {what}"),
             Self::OldEpoch(epoch) => {
-                write!(f, "the leader's epoch {epoch} is older than one that was accepted or elected")
+                write!(
+                    f,
+                    "the leader's epoch {epoch} is older than one that was accepted or elected here; are the data of another ensemble?"
+                )
             }
             Self::Unexpected(what) => write!(f, "the leader sent {what}, which has no place here"),
             Self::Gap { before, came } => write!(f, "transaction {came} does not go on from {before}"),
