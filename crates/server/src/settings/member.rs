@@ -127,7 +127,7 @@ pub(super) fn check(
         leader_no_delay: values.boolean("leader.nodelay", true),
         follower_no_delay: values.boolean("follower.nodelay", true),
         connect_retry_ms: milliseconds(values.int("zookeeper.leaderConnectDelayDuringRetryMs", 100)),
-        leader_serves: values.text("zookeeper.leaderServes").unwrap_or("yes") == "yes",
+        leader_serves: values.text("zookeeper.leaderServes") != Some("no"),
         local_sessions: values.key_boolean("localSessionsEnabled", false)?,
         upgrades_sessions: values.key_boolean("localSessionsUpgradingEnabled", false)?,
         commit_log_count: usize::try_from(values.int("zookeeper.commitLogCount", COMMIT_LOG_DEFAULT))

@@ -106,7 +106,7 @@ impl Task {
         let state = self.shared.read_state();
         let view = StateView {
             state: &state,
-            serving: self.shared.is_serving(),
+            serving: self.shared.serves_clients(),
             read_only: self.shared.mode() == Some(Mode::ReadOnly),
             throttled: self.shared.is_throttled(),
             large_request_bytes: self.shared.large_bytes.load(Relaxed),

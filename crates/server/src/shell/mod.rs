@@ -129,6 +129,13 @@ impl Shared {
         *self.stage.borrow() == Stage::Serving && self.mode().is_some()
     }
 
+    /// Whether clients and words are answered: a leader may leave them to the others (`leaderServes`).
+    // zk: Leader.lead: setZooKeeperServer
+    pub(crate) fn serves_clients(&self) -> bool {
+        let leads_only = self.settings.ensemble.as_ref().is_some_and(|member| !member.leader_serves);
+        self.is_serving() && !(leads_only && self.mode() == Some(Mode::Leader))
+    }
+
     pub(crate) fn mode(&self) -> Option<Mode> {
         self.mode.get()
     }

@@ -43,11 +43,11 @@ async fn run(shared: &Shared, name: &str, rest: &[u8]) -> String {
         "envi" => return environment::text(),
         "gtmk" => return shared.trace_mask.load(Relaxed).to_string(),
         "stmk" => return set_trace_mask(shared, rest),
-        "isro" if shared.is_serving() && shared.mode() == Some(Mode::ReadOnly) => return "ro".to_owned(),
-        "isro" if shared.is_serving() => return "rw".to_owned(),
+        "isro" if shared.serves_clients() && shared.mode() == Some(Mode::ReadOnly) => return "ro".to_owned(),
+        "isro" if shared.serves_clients() => return "rw".to_owned(),
         "isro" => return "null".to_owned(),
-        "hash" if !shared.is_serving() => return text::NOT_SERVING.to_owned(),
-        _ if !shared.is_serving() => return format!("{}\n", text::NOT_SERVING),
+        "hash" if !shared.serves_clients() => return text::NOT_SERVING.to_owned(),
+        _ if !shared.serves_clients() => return format!("{}\n", text::NOT_SERVING),
         _ => {}
     }
     match name {

@@ -23,6 +23,24 @@ fn three_members_elect_and_a_write_through_each_reaches_all() {
 }
 
 #[test]
+fn a_leader_may_leave_clients_and_words_to_the_others() {
+    let members = Members::start_with(3, "", &[("zookeeper.leaderServes", "no")]);
+    let answers = || (0..3).filter(|index| members.mode(*index).is_some()).collect::<Vec<_>>();
+    until("two serve", || answers().len() == 2);
+    let served = answers();
+    assert!(served.iter().all(|index| members.mode(*index).as_deref() == Some("follower")));
+    let leader = 3 - served.iter().sum::<usize>();
+    assert_eq!(
+        word(members.get(leader), b"srvr"),
+        "This ZooKeeper instance is not currently serving requests\n"
+    );
+    assert_eq!(members.client(served[0]).create("/n", b"1", 0), 0);
+    let mut refused = Client::raw(members.get(leader).address().unwrap());
+    refused.hello(Some(false));
+    assert!(refused.frame().is_none());
+}
+
+#[test]
 fn when_the_leader_ends_the_others_elect_and_it_comes_back_as_a_follower() {
     let mut members = Members::start(3);
     let first = members.leader();
