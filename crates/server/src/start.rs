@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tree::Watches;
 
 use crate::clock;
-use crate::data::{self, DataError, Recovery};
+use crate::data::{self, DataError, Recovery, foreign};
 use crate::metrics::Metrics;
 use crate::quorum::history::StoreHistory;
 use crate::quorum::peers::Peers;
@@ -317,6 +317,7 @@ fn start_member<D: Disk>(
 ) -> Result<(Member, PeerStart), StartError> {
     let refuse = |why: String| StartError { status: UNEXPECTED, why };
     let last = shared.read_state().last_processed_zxid();
+    foreign::compare(&shared.read_state(), member);
     shared.write_state().set_config(
         member.verifier.to_string().as_bytes(),
         jute::Zxid(member.verifier.version),

@@ -1,5 +1,6 @@
 //! The data directory: opened, recovered, made durable, and a snapshot taken before anybody is served.
 
+pub(crate) mod foreign;
 mod recovery;
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::clients::{Client, Full};
 use super::{Shared, Stage, connection, lock};
 use crate::clock;
-use crate::own_name::{self, LOOKUP_EVERY};
+use crate::own_name::{self, LOOKUP_EVERY, SaidLately};
 use crate::settings::{ClientSettings, client_host};
 
 /// What Java takes when no backlog is given.
@@ -170,6 +170,7 @@ async fn bind_again(
     turn: &mut watch::Receiver<u64>,
 ) -> Option<TcpListener> {
     let settings = ClientSettings { any_host, ..shared.settings.client.clone() };
+    let mut said = SaidLately::default();
     while !turn.has_changed().unwrap_or(true) && *shared.stage.borrow() == Stage::Serving {
         match bind(&settings, wanted).and_then(TcpListener::from_std) {
             Ok(listener) => {
@@ -177,9 +178,10 @@ async fn bind_again(
                 tracing::info!(address = %wanted, "clients are accepted here from now on");
                 return Some(listener);
             }
-            Err(error) => {
-                tracing::error!(address = %wanted, "the client port cannot be bound: {error}; tried again")
+            Err(error) if said.is_due(Instant::now()) => {
+                tracing::error!(address = %wanted, "the client port cannot be bound: {error}; tried again");
             }
+            Err(_) => {}
         }
         tokio::time::sleep(BIND_RETRY_EVERY).await;
     }

@@ -35,6 +35,8 @@ use super::settings::{
     NON_MEMBER_EVERY, NON_MEMBERS_MAX,
 };
 
+use crate::own_name::SaidLately;
+
 pub(super) use decision::{Arrival, Attempt, Check, DialOrder, Gone, LinkId, Refusal, Seat};
 
 /// Election addresses of the members, ourselves among them or not.
@@ -67,6 +69,8 @@ struct Peer {
     attempted: Option<Instant>,
     delay: Duration,
     failure: Option<String>,
+    says_it_is_at: Vec<HostPort>,
+    said_of_two: SaidLately,
 }
 
 #[derive(Debug)]
@@ -182,12 +186,26 @@ impl Table {
                 Arrival::Keep(self.link(ServerId(self.last_anonymous), remote, now))
             });
         }
+        self.compare(sender, &addresses, now);
         if sender < self.me {
             return self.dial_back(sender, addresses, now).map_or_else(Arrival::Refuse, Arrival::DialBack);
         }
         match self.admit(sender, now) {
             Ok(()) => Arrival::Keep(self.link(sender, remote, now)),
             Err(refusal) => Arrival::Refuse(refusal),
+        }
+    }
+
+    /// A member is where it was, or has moved; or two servers have one id.
+    fn compare(&mut self, sender: ServerId, addresses: &[HostPort], now: Instant) {
+        if addresses.is_empty() || !self.members.contains_key(&sender) {
+            return;
+        }
+        let peer = self.peers.entry(sender).or_default();
+        let before = std::mem::replace(&mut peer.says_it_is_at, addresses.to_owned());
+        if !before.is_empty() && before != addresses && peer.said_of_two.is_due(now.into_std()) {
+            let (before, now) = (text_of(&before), text_of(addresses));
+            tracing::warn!(peer = %sender, "it says that it is at {now}, and said {before} before: if both run, two servers have one id");
         }
     }
 
@@ -410,8 +428,14 @@ impl Default for Peer {
             attempted: None,
             delay: DIAL_DELAY_MIN,
             failure: None,
+            says_it_is_at: Vec::new(),
+            said_of_two: SaidLately::default(),
         }
     }
+}
+
+fn text_of(addresses: &[HostPort]) -> String {
+    addresses.iter().map(HostPort::to_string).collect::<Vec<_>>().join("|")
 }
 
 impl Peer {
