@@ -10,6 +10,7 @@ from power import power
 from read_only import read_only
 from reconfig import grow, kills, replace, roles, weights
 from rounds import rounds
+from scaling import dangers, scaling
 
 KILLS = ("kill-follower", "kill-leader", "kill-all")
 SLEEPS = ("pause-leader", "pause-all")
@@ -38,6 +39,8 @@ ALL = [
     ("reconfig-weights", "weights and groups come and go", weights, None, {"kinds": "RAR"}),
     ("reconfig-weights-apache", "the same, one of the reference leads", weights, None, {"kinds": "RAA"}),
     ("reconfig-kills", "a server is killed while another joins or leaves", kills, None, {"count": 30}),
+    ("scaling", "one server becomes three, five and three again, by changes of the membership and by a restart", scaling, {"writes": 100}, {"kinds": "RARAR", "writes": 1000}),
+    ("scaling-dangers", "empty directories, wrong ids, old files, foreign data: nothing is lost, one line says what is refused", dangers, {"whole": False}, {}),
     ("faults-kills", "kill -9 of a follower, the leader, all at once", fault, None, {"what": KILLS, "count": 10}),
     ("faults-sleeps", "SIGSTOP of the leader, of all, for twice the syncLimit", fault, None, {"what": SLEEPS, "count": 5}),
     ("faults-partitions", "one-way, symmetric and bridge partitions, changing ones, slow links", fault, None, {"what": PARTITIONS, "count": 3}),
