@@ -13,7 +13,8 @@ from steps import proof
 from wire import CLOSE_SESSION, text
 
 # SNAP: see mixes.
-SETTINGS = {**QUICK_TICKS, "preAllocSize": 256, "snapshotSizeFactor": -1, "commitLogCount": 500}
+# Sessions end soon: see _until_only_the_load_is_there.
+SETTINGS = {**QUICK_TICKS, "preAllocSize": 256, "snapshotSizeFactor": -1, "commitLogCount": 500, "maxSessionTimeout": 15000}
 SLOWLY, BRISKLY = 50, 1500
 PROVED = 10_000
 TAIL = 5
@@ -81,6 +82,7 @@ def observers(steps, voters="AAA", observers="RA", masters=False, joins=("DIFF",
         _tell_masters(steps, ensemble)
         with Load(steps.tool, ensemble, writers=2 * len(ensemble.members), quiet=2 * len(ensemble.members), rate=BRISKLY, seed=steps.seed) as load:
             load.flowing(200)
+            load.sessions = _sessions(ensemble)
             load.poke()
             _prove(steps, ensemble, load, proved)
             for observer in ensemble.observers:
@@ -149,6 +151,7 @@ def _join(steps, ensemble, load, observer, how):
         base.create("/tail", "")
         base.set("/tail", "of the log")
         base.call(CLOSE_SESSION, b"")
+        _until_only_the_load_is_there(ensemble, load)
         ensemble.settle()
         observer.stop()
         _leave_a_tail(observer)
@@ -159,11 +162,11 @@ def _join(steps, ensemble, load, observer, how):
             load.ask(f"rate {BRISKLY}")
             load.flowing(BEYOND_COMMITTED_LOG)
             load.ask(f"rate {SLOWLY}")
+        load.ask("pause")
     mark = observer.log_length()
     observer.spawn()
     took = ensemble.wait()
-    if how == "TRUNC":
-        load.ask("resume")
+    load.ask("resume")
     nodes = load.equal()
     seen = sorted(way for way, words in JOINED_BY.items() if re.search(words, observer.log_since(mark)))
     if seen != [how]:
@@ -172,6 +175,19 @@ def _join(steps, ensemble, load, observer, how):
     if observer.kind == "R" and how != "TRUNC":
         _proof_of(ensemble, observer)
     load.ask(f"rate {BRISKLY}")
+
+
+def _sessions(ensemble):
+    return int(numbers(ensemble.leader())["zk_global_sessions"])
+
+
+def _until_only_the_load_is_there(ensemble, load, seconds=60):
+    """Whoever compared the trees has left sessions, whose ends would take the numbers of the tail."""
+    end = time.monotonic() + seconds
+    while _sessions(ensemble) > load.sessions:
+        if time.monotonic() > end:
+            raise AssertionError(f"{_sessions(ensemble)} sessions, {load.sessions} are those of the load")
+        time.sleep(0.2)
 
 
 def _lose(steps, ensemble, load):
