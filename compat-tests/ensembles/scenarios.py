@@ -1,5 +1,6 @@
 """All scenarios: name, what it shows, function, its settings in the quick set (None: not in it) and in the full one."""
 
+from addresses import addresses
 from breakage import chaos, fault
 from gaps import gaps
 from local_sessions import local_sessions
@@ -41,6 +42,7 @@ ALL = [
     ("reconfig-kills", "a server is killed while another joins or leaves", kills, None, {"count": 30}),
     ("scaling", "one server becomes three, five and three again, by changes of the membership and by a restart", scaling, {"writes": 100}, {"kinds": "RARAR", "writes": 1000}),
     ("scaling-dangers", "empty directories, wrong ids, old files, foreign data: nothing is lost, one line says what is refused", dangers, {"whole": False}, {}),
+    ("addresses", "servers with three addresses each, one of which is dead, in a mixed ensemble", addresses, None, {}),
     ("faults-kills", "kill -9 of a follower, the leader, all at once", fault, None, {"what": KILLS, "count": 10}),
     ("faults-sleeps", "SIGSTOP of the leader, of all, for twice the syncLimit", fault, None, {"what": SLEEPS, "count": 5}),
     ("faults-partitions", "one-way, symmetric and bridge partitions, changing ones, slow links", fault, None, {"what": PARTITIONS, "count": 3}),

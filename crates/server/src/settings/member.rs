@@ -168,8 +168,8 @@ const PROBE_MS_DEFAULT: i32 = 1000;
 
 // diverges(multi-address-key): the reference reads lines with several addresses by the property alone
 pub(super) fn multi_address(values: &Values<'_>) -> Result<bool, SettingsError> {
-    Ok(values.boolean("zookeeper.multiAddress.enabled", false)
-        || values.key_boolean("multiAddress.enabled", false)?)
+    let by_key = values.key_boolean("multiAddress.enabled", false)?;
+    Ok(values.boolean("zookeeper.multiAddress.enabled", false) || by_key)
 }
 
 fn required(values: &Values<'_>, raw: &Raw, name: &str) -> Result<u32, SettingsError> {
