@@ -99,6 +99,36 @@ fn a_member_reads_its_ensemble_as_the_documentation_writes_it() {
     assert!(stranger.contains("server.9 is missing: expected a line for this server"), "{stranger}");
 }
 
+#[test]
+fn observers_find_followers_at_one_port() {
+    let text = "initLimit=5\nsyncLimit=2\nserver.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2:observer";
+    let observers = |more: &str| {
+        let settings = check_member(&format!("{text}\n{more}"), "3")?;
+        let member = settings.ensemble.expect("an ensemble");
+        Ok::<_, SettingsError>((
+            member.observer_master_port,
+            member.observer_election_delay_ms,
+            member.observer_reconnect_delay_ms,
+        ))
+    };
+    let delays = "observer.election.DelayMs=30\nobserver.reconnectDelayMs=40";
+    for (more, wanted) in [
+        ("", (None, 200, 0)),
+        ("observerMasterPort=0\nobserver.election.DelayMs=-1", (None, 0, 0)),
+        ("observerMasterPort=2191", (Some(2191), 200, 0)),
+        (delays, (None, 30, 40)),
+    ] {
+        assert_eq!(observers(more).unwrap(), wanted, "{more}");
+    }
+    for wrong in ["70000", "2191x"] {
+        let error = observers(&format!("observerMasterPort={wrong}")).unwrap_err().to_string();
+        assert!(error.contains(&format!("observerMasterPort={wrong}: expected")), "{error}");
+    }
+    let unused = "observerMaster.sizeLimit=1000000";
+    let warnings = check_member(&format!("{text}\n{unused}"), "3").unwrap().warnings;
+    assert!(!warnings.iter().any(|line| line.contains("without effect")), "{warnings:?}");
+}
+
 fn check_member(text: &str, myid: &str) -> Result<Settings, SettingsError> {
     let dir = crate::scratch::Dir::new("member");
     std::fs::write(dir.path().join("myid"), myid).unwrap();

@@ -197,6 +197,8 @@ fn positive(value: i64) -> u64 {
 // zk: QuorumPeerConfig.parseProperties: observerMasterPort
 fn observer_master_port(values: &Values<'_>) -> Result<Option<u16>, SettingsError> {
     let name = "observerMasterPort";
+    // Nothing has to be kept beside the history: see `zab::master`.
+    values.int("zookeeper.observerMaster.sizeLimit", 0);
     let port = values.key_int(name)?.filter(|port| *port > 0);
     let Some((port, given)) = port.zip(values.key(name)) else { return Ok(None) };
     match u16::try_from(port) {
