@@ -105,7 +105,8 @@ impl Peer {
                     );
                     assert_eq!(decision.role, self.election.state());
                 }
-                Action::ConnectAll | Action::NewerConfig(_) | Action::VoterLooks(_) | Action::Note(_) => {}
+                Action::ConnectAll | Action::NewerConfig(_) | Action::VoterLooks { .. } | Action::Note(_) => {
+                }
             }
         }
         let deadline = self.election.next_deadline();

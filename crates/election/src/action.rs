@@ -26,7 +26,12 @@ pub enum Action {
     NewerConfig(String),
     /// While we lead, this voter looks for a leader: it may have left us before we were established (ZOOKEEPER-3109).
     // zk: Leader.reportLookingSid, which the reference heeds once `zookeeper.leader.maxTimeToWaitForEpoch` is over
-    VoterLooks(ServerId),
+    VoterLooks {
+        /// Who.
+        voter: ServerId,
+        /// Whether its vote made us the leader.
+        chose_us: bool,
+    },
     /// Something worth a line in the log.
     Note(Note),
 }

@@ -1,5 +1,6 @@
 //! The machine: rounds, timeouts, and answers to those who look while we do not.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -36,6 +37,9 @@ pub struct Election {
     round: Option<Round>,
     /// Our own vote waits to be heard by ourselves.
     owes_itself: bool,
+    /// Whose votes made us the leader.
+    // zk: FastLeaderElection.leadingVoteSet
+    electors: BTreeSet<ServerId>,
 }
 
 impl Election {
@@ -45,7 +49,17 @@ impl Election {
         let config = verifier.to_string();
         let membership = Membership::new(settings.me, settings.learner_type, verifier);
         let state = PeerState::Looking;
-        Self { settings, membership, config, clock: 0, state, vote: None, round: None, owes_itself: false }
+        Self {
+            settings,
+            membership,
+            config,
+            clock: 0,
+            state,
+            vote: None,
+            round: None,
+            owes_itself: false,
+            electors: BTreeSet::new(),
+        }
     }
 
     /// Takes over a newer membership that is in force; one that is not newer changes nothing.
@@ -238,7 +252,7 @@ impl Election {
     /// A voter looks while we do not: it is told what we settled on.
     fn answer_voter(&self, from: ServerId, out: &mut Vec<Action>) {
         if self.state == PeerState::Leading {
-            out.push(Action::VoterLooks(from));
+            out.push(Action::VoterLooks { voter: from, chose_us: self.electors.contains(&from) });
         }
         if let Some(vote) = &self.vote {
             self.send(from, self.state, vote.candidate(), vote.election_epoch, out);
@@ -321,6 +335,8 @@ impl Election {
             LearnerType::Participant => PeerState::Following,
             LearnerType::Observer => PeerState::Observing,
         };
+        let round = self.round.as_ref().filter(|_| role == PeerState::Leading);
+        self.electors = round.map_or_else(BTreeSet::new, |round| round.supporters(&vote));
         self.settle(role, vote);
         out.push(Action::Decided(Decision { role, leader, vote }));
     }

@@ -1,6 +1,6 @@
 //! One round of looking for a leader: what we propose, and what we heard.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use ensemble::ServerId;
 use jute::Zxid;
@@ -85,6 +85,11 @@ impl Round {
                 self.hear_settled(membership, clock, me, from, notification)
             }
         }
+    }
+
+    /// Whose votes of this round are for this one.
+    pub(crate) fn supporters(&self, vote: &Vote) -> BTreeSet<ServerId> {
+        self.cast.iter().filter(|(_, other)| vote.agrees_with(other)).map(|(id, _)| *id).collect()
     }
 
     fn hear_looking(

@@ -184,7 +184,8 @@ impl World {
                     self.server_mut(id).since_ms = now_ms;
                     self.check_decision(id, decision.role);
                 }
-                Action::ConnectAll | Action::NewerConfig(_) | Action::VoterLooks(_) | Action::Note(_) => {}
+                Action::ConnectAll | Action::NewerConfig(_) | Action::VoterLooks { .. } | Action::Note(_) => {
+                }
             }
         }
     }

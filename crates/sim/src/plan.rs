@@ -138,6 +138,7 @@ impl Plan {
             commit_log_count: self.commit_log_count,
             forces_snapshot: self.forces_snapshot,
             sends_log: self.sends_log,
+            epoch_patience_ms: None,
             finalize_wait_ms: 200,
             min_notification_ms: 200,
             max_notification_ms: 2000,

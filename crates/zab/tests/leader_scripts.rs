@@ -154,6 +154,10 @@ impl Script {
         let (now_ms, id) = (self.now_ms, link(name));
         match words[0] {
             "connects" => self.leader().on_accepted(now_ms, id, out),
+            "looks" => {
+                let server = words[1].parse().map(ServerId).expect("a server");
+                self.leader().on_voter_looks(now_ms, server, out);
+            }
             "lost" => self.leader().on_lost(now_ms, id, out),
             ">" => self.leader().on_packet(now_ms, id, packet(id, &words[1..]), out),
             "follows" | "observes" => {
@@ -234,6 +238,7 @@ fn leader(words: &[&str], now_ms: u64, out: &mut Vec<LeaderAction>) -> Leader {
         forces_snapshot: words.contains(&"forced"),
         sends_log: words.contains(&"log"),
         reconfig_enabled: words.contains(&"reconfig"),
+        epoch_patience_ms: word("patience").map(|text| text.parse().expect("milliseconds")),
     };
     let mut pairs: Vec<(String, String)> = Vec::new();
     pairs.extend(list("voters").map(|id| (format!("server.{id}"), format!("h{id}:2:3"))));

@@ -95,6 +95,7 @@ impl Run {
             forces_snapshot: choice & 0x10 != 0,
             sends_log: choice & 0x20 != 0,
             reconfig_enabled: false,
+            epoch_patience_ms: Some(1000),
         };
         let last = Zxid::from_parts(EPOCH, 9);
         let mut recent = Recent::new(3);

@@ -3,7 +3,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use ensemble::Verifier;
+use ensemble::{ServerId, Verifier};
 use jute::{TxnRecord, Zxid};
 use pipeline::event::Event;
 use pipeline::prepare::Ensemble;
@@ -84,6 +84,7 @@ impl Leading {
             forces_snapshot: peer.forces_snapshot,
             sends_log: peer.sends_log,
             reconfig_enabled: step.member.settings.reconfig_enabled,
+            epoch_patience_ms: peer.epoch_patience_ms,
         };
         let last_seen = Some(Arc::clone(&step.member.last_seen));
         let history = &mut step.member.history;
@@ -153,6 +154,12 @@ impl Leading {
         if (is_all_committed && has_heir) || step.now >= until {
             self.end.get_or_insert_with(|| String::from("this server stops"));
         }
+    }
+
+    /// A voter that chose us looks again.
+    pub(super) fn on_voter_looks(&mut self, step: &mut Step<'_>, voter: ServerId) {
+        self.leader.on_voter_looks(step.now.0, voter, &mut self.actions);
+        self.carry(step);
     }
 
     /// Clients and timers.

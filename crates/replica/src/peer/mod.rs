@@ -114,7 +114,7 @@ impl Peer {
             settings,
             peer,
         };
-        let mut step = Step { now, state, member: &mut member, out, decision: None };
+        let mut step = Step { now, state, member: &mut member, out, decision: None, looks_again: None };
         step.look();
         let mut phase = Phase::Looking(Looking::begin(&step));
         phase.proceed(&mut step);
@@ -128,7 +128,7 @@ impl Peer {
         {
             self.member.clock = WallClock::new(now, wall_ms);
         }
-        let mut step = Step { now, state, member: &mut self.member, out, decision: None };
+        let mut step = Step { now, state, member: &mut self.member, out, decision: None, looks_again: None };
         self.phase.on_event(&mut step, event);
         if let Phase::Leading(leading) = &mut self.phase {
             leading.hand_over(&step);
@@ -182,6 +182,9 @@ impl Phase {
             Event::Notification { from, message } => {
                 if !matches!(self, Self::Stopped) {
                     step.hear(from, &message);
+                }
+                if let (Self::Leading(leading), Some(voter)) = (self, step.looks_again.take()) {
+                    leading.on_voter_looks(step, voter);
                 }
             }
             Event::LearnerConnected { link } => match self {

@@ -29,6 +29,9 @@ pub struct PeerSettings {
     pub forces_snapshot: bool,
     /// Whether learners may get the log on disk in place of a snapshot (`zookeeper.snapshotSizeFactor` >= 0).
     pub sends_log: bool,
+    /// How long a leader without an epoch waits although a voter that chose it looks again, in milliseconds; none for as long
+    /// as for any other (`zookeeper.leader.maxTimeToWaitForEpoch`).
+    pub epoch_patience_ms: Option<u64>,
     /// How long a server waits for a better vote, in milliseconds (`zookeeper.fastleader.finalizeWait` in the code: 200).
     pub finalize_wait_ms: u64,
     /// First wait for notifications, in milliseconds (`zookeeper.fastleader.minNotificationInterval`).

@@ -79,6 +79,8 @@ pub(super) struct Step<'a> {
     pub(super) out: &'a mut Vec<Effect>,
     /// How an election ended in this step.
     pub(super) decision: Option<Decision>,
+    /// A voter that chose us looks again.
+    pub(super) looks_again: Option<ServerId>,
 }
 
 impl Step<'_> {
@@ -133,7 +135,10 @@ impl Step<'_> {
                 Action::ConnectAll => self.want(PeerEffect::ConnectAll),
                 Action::Decided(decision) => self.decision = Some(decision),
                 Action::NewerConfig(config) => begins_anew |= self.hear_config(config),
-                Action::VoterLooks(server) => self.note(Level::Debug, Note::VoterLooks { server }),
+                Action::VoterLooks { voter, chose_us } => {
+                    self.note(Level::Debug, Note::VoterLooks { server: voter });
+                    self.looks_again = Some(voter).filter(|_| chose_us);
+                }
                 Action::Note(note) => {
                     let level = match note.level() {
                         election::Level::Warn => Level::Warn,

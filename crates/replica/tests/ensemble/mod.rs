@@ -93,6 +93,7 @@ impl Ensemble {
                 commit_log_count: 500,
                 forces_snapshot: false,
                 sends_log: true,
+                epoch_patience_ms: None,
                 finalize_wait_ms: 200,
                 min_notification_ms: 200,
                 max_notification_ms: 2000,

@@ -159,6 +159,8 @@ metrics! {
     election_time: Summary,
     /// Times that this server looked for a leader.
     looking_count: Counter,
+    /// Times that this server led no longer because a voter changed its mind.
+    quit_leading_due_to_disloyal_voter: Counter,
     /// Transactions that this server proposed.
     proposal_count: Counter,
     /// Transactions that were committed while this server led.

@@ -36,6 +36,7 @@ pub(crate) fn peer_settings(member: &EnsembleSettings, settings: &Settings) -> P
         commit_log_count: member.commit_log_count,
         forces_snapshot: member.forces_snapshot,
         sends_log: member.snapshot_size_factor >= 0.0,
+        epoch_patience_ms: member.epoch_patience_ms,
         finalize_wait_ms: FINALIZE_WAIT_MS,
         min_notification_ms: member.min_notification_ms,
         max_notification_ms: member.max_notification_ms,

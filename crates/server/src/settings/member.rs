@@ -61,6 +61,8 @@ pub struct EnsembleSettings {
     pub forces_snapshot: bool,
     /// The log may be sent up to this share of the newest snapshot's size; negative: never.
     pub snapshot_size_factor: f64,
+    /// Milliseconds after which a leader without an epoch heeds that a voter of its looks again; none: never.
+    pub epoch_patience_ms: Option<u64>,
     /// First wait for notifications, in milliseconds.
     pub min_notification_ms: u64,
     /// Longest wait for notifications, in milliseconds.
@@ -136,6 +138,7 @@ pub(super) fn check(
             .unwrap_or(500),
         forces_snapshot: values.boolean("zookeeper.forceSnapshotSync", false),
         snapshot_size_factor: values.double("zookeeper.snapshotSizeFactor", 0.33),
+        epoch_patience_ms: u64::try_from(values.int("zookeeper.leader.maxTimeToWaitForEpoch", -1)).ok(),
         min_notification_ms: milliseconds(values.int("zookeeper.fastleader.minNotificationInterval", 200)),
         max_notification_ms: milliseconds(values.int("zookeeper.fastleader.maxNotificationInterval", 60_000)),
         observer_master_port: observer_master_port(values)?,

@@ -119,6 +119,8 @@ pub enum Refusal {
 pub enum Abdication {
     /// No quorum agreed on an epoch in time.
     NoQuorumForEpoch,
+    /// Nor so far, and this voter, which chose us, looks for a leader again.
+    VoterLeft(ServerId),
     /// A follower has a newer history.
     NewerFollower(ServerId),
     /// No quorum got the history in time.
@@ -208,6 +210,9 @@ impl fmt::Display for Abdication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoQuorumForEpoch => f.write_str("no quorum agreed on an epoch in time"),
+            Self::VoterLeft(server) => {
+                write!(f, "server {server} chose us and looks for a leader again, no epoch is agreed on yet")
+            }
             Self::NewerFollower(server) => write!(f, "server {server} has a newer history"),
             Self::NoQuorumForHistory => f.write_str("no quorum got the history in time"),
             Self::LostQuorum => f.write_str("no quorum of synchronised followers was heard of"),

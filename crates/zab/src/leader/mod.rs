@@ -236,6 +236,17 @@ impl Leader {
         self.broadcast(now_ms, record, out);
     }
 
+    /// A voter that chose us looks for a leader again.
+    // zk: Leader.reportLookingSid
+    pub fn on_voter_looks(&mut self, now_ms: u64, server: ServerId, out: &mut Vec<LeaderAction>) {
+        let began_ms = self.deadline_ms.saturating_sub(self.settings.init_ms());
+        let is_late =
+            self.settings.epoch_patience_ms.is_some_and(|max| now_ms > began_ms.saturating_add(max));
+        if matches!(self.phase, Phase::Discovery { .. }) && is_late {
+            self.abdicate(Abdication::VoterLeft(server), out);
+        }
+    }
+
     /// A moment that [`Leader::next_deadline`] named has come.
     pub fn on_deadline(&mut self, now_ms: u64, out: &mut Vec<LeaderAction>) {
         if self.is_over() {

@@ -22,6 +22,9 @@ pub struct LeaderSettings {
     pub sends_log: bool,
     /// The membership may change (`reconfigEnabled`).
     pub reconfig_enabled: bool,
+    /// Milliseconds after which a voter that chose this server and looks again ends it, while no epoch is agreed on
+    /// (`zookeeper.leader.maxTimeToWaitForEpoch`); none: it waits for others.
+    pub epoch_patience_ms: Option<u64>,
 }
 
 /// What a leader begins with.

@@ -11,6 +11,7 @@ use pipeline::time::Millis;
 use replica::{Event, Mode, Note, PeerEffect};
 use tree::snapshot::View as StateView;
 use tree::{State, Watches};
+use zab::leader::Abdication;
 use zab::learner::Upstream;
 use zab::{Outgoing, Packet};
 
@@ -83,6 +84,9 @@ impl ReplicaThread {
         if matches!(note, Note::Abdicated { .. } | Note::LeftLeader { .. }) {
             metrics.looking_count.add(1);
             member.looking_since.get_or_insert(clock::monotonic());
+        }
+        if matches!(note, Note::Abdicated { why: Abdication::VoterLeft(_) }) {
+            metrics.quit_leading_due_to_disloyal_voter.add(1);
         }
         if matches!(note, Note::Elected { .. })
             && let Some(since) = member.looking_since.take()
