@@ -307,6 +307,29 @@ fn rot_at_the_end_of_a_log_behind_which_an_epoch_begins_is_no_torn_end() {
 }
 
 #[test]
+fn a_mark_that_is_torn_leaves_those_before_it() {
+    const SECTOR: u64 = 512;
+    let (log, marks) = ("/log/version-2/log.100000001", "/log/version-2/durable.mark");
+    let (log, marks) = (Path::new(log), Path::new(marks));
+    let disk = disk_with(&old(), &[Piece::Snapshot(0)]);
+    let mut writer = open(&disk).log_writer(Zxid::ZERO);
+    let mut ends = Vec::new();
+    for entry in &old()[..12] {
+        writer.append(entry.0, &content(*entry)).unwrap();
+        writer.commit().unwrap();
+        ends.push(writer.file_bytes());
+    }
+    for sector in 0..8 {
+        let disk = disk.fork();
+        disk.flip_bit(marks, sector * SECTOR + 20, 1).unwrap();
+        // All but the last record are below a mark that is whole.
+        disk.flip_bit(log, ends[9] + 30, 1).unwrap();
+        let error = open(&disk).records_after(Zxid::ZERO).unwrap().find_map(Result::err);
+        assert!(error.is_some_and(|error| error.is_damage()), "sector {sector}");
+    }
+}
+
+#[test]
 fn a_log_that_was_cut_may_grow_again_behind_the_cut() {
     let disk = disk_with_two_logs(false);
     let store = open(&disk);

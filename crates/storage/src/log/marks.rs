@@ -2,8 +2,9 @@
 //!
 //! * They lie beside the logs in a file of their own, which the reference does not look at: one for each log that was closed or
 //!   found whole at a start, or is written now.
-//! * That of the log which is written stands once more at the beginning, in a sector of its own, and is written there after each
-//!   sync of the log and not synced itself: what it says was true, but more may be durable, and it may be torn.
+//! * That of the log which is written stands once more at the beginning, and is written there after each sync of the log and not
+//!   synced itself: what it says was true, but more may be durable. It goes from sector to sector, lest one that is torn takes with it
+//!   what was durable before.
 //! * Before a new log is created it is durable that the log has nothing durable in it yet, and where those before it end.
 //! * Each names the first record by its checksum: another log of the same name, of a directory that was emptied and begun
 //!   anew by the reference, is none of ours.
@@ -20,8 +21,11 @@ const NAME: &str = "durable.mark";
 const NEW_NAME: &str = "durable.mark.new";
 const MAGIC: [u8; 8] = *b"RKMARK\0\x02";
 const MARK_BYTES: usize = 40;
-/// Where the marks begin that are never written again; what tears in front of it leaves them whole.
-const SETTLED_OFFSET: usize = 512;
+const SECTOR_BYTES: usize = 512;
+/// The newest mark is written into one of these sectors after the other.
+const NEWEST_SECTORS: usize = 8;
+/// Where the marks begin that are never written again.
+const SETTLED_OFFSET: usize = NEWEST_SECTORS * SECTOR_BYTES;
 /// More is not read; it holds the marks of more logs than any directory has.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -44,6 +48,8 @@ pub(crate) struct Marks<F> {
     dir: PathBuf,
     /// The file, once a log is begun.
     file: Option<F>,
+    /// The sector for the next mark.
+    next: usize,
 }
 
 impl Mark {
@@ -92,9 +98,11 @@ impl MarkList {
         let mut list = Self::default();
         let (settled, _) = bytes.get(SETTLED_OFFSET..).unwrap_or_default().as_chunks();
         settled.iter().filter_map(Mark::decode).for_each(|mark| list.insert(mark));
-        let newest = bytes.first_chunk().and_then(Mark::decode);
-        if let Some(mark) = newest.filter(|mark| list.of(mark.first).is_none_or(|old| old.end < mark.end)) {
-            list.insert(mark);
+        let sectors = bytes.chunks(SECTOR_BYTES).take(NEWEST_SECTORS);
+        for mark in sectors.filter_map(<[u8]>::first_chunk).filter_map(Mark::decode) {
+            if list.of(mark.first).is_none_or(|old| old.end < mark.end) {
+                list.insert(mark);
+            }
         }
         list
     }
@@ -110,7 +118,7 @@ impl MarkList {
 impl<F: DiskFile> Marks<F> {
     /// The marks of this directory; the file is opened when something is to be written.
     pub(crate) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), file: None }
+        Self { dir: dir.to_owned(), file: None, next: 0 }
     }
 
     /// What the last process left.
@@ -137,7 +145,9 @@ impl<F: DiskFile> Marks<F> {
     /// Says how far the newest log is; it becomes durable when the system likes.
     pub(crate) fn put(&mut self, mark: Mark) -> Result<(), StorageError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_at(0, &mark.encode()).map_err(StorageError::io("write", &self.dir.join(NAME)))
+        let offset = (self.next * SECTOR_BYTES) as u64;
+        self.next = (self.next + 1) % NEWEST_SECTORS;
+        file.write_at(offset, &mark.encode()).map_err(StorageError::io("write", &self.dir.join(NAME)))
     }
 
     /// Makes durable where logs end that were found whole and synced, and forgets those that are gone.
@@ -212,7 +222,9 @@ mod tests {
         // The newest one that is torn has not got further than where it was begun.
         assert_eq!(with(0, &[0; MARK_BYTES]), list.0);
         let further = Mark { end: 31, ..mark(3) };
-        assert_eq!(with(0, &further.encode()), [mark(1), mark(2), further]);
+        for sector in 0..NEWEST_SECTORS {
+            assert_eq!(with(sector * SECTOR_BYTES, &further.encode()), [mark(1), mark(2), further]);
+        }
         assert_eq!(MarkList::decode(&further.encode()).0, [further]);
         assert_eq!(MarkList::decode(&[0; 700]), MarkList::default());
     }
