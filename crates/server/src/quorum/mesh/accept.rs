@@ -16,7 +16,7 @@ use super::dial::{prepare, within};
 use super::initial_message::{InitialMessage, Progress};
 use super::settings::{BACKLOG, BIND_RETRY_EVERY, HANDSHAKES_MAX};
 use super::table::Arrival;
-use crate::own_name::{self, LOOKUP_EVERY};
+use crate::own_name::{self, LOOKUP_EVERY, SaidLately};
 use crate::shell::lock;
 
 /// Where to listen.
@@ -41,12 +41,20 @@ pub(super) enum Listening {
     Failed(io::Error),
 }
 
+/// Attempts to bind without an end.
+pub(super) const FOR_EVER: u32 = 0;
+
 /// Binds one address and accepts on it. Tells `progress` that it waits, if so, and how the binding went in the end.
 // zk: QuorumCnxManager.Listener.ListenerHandler.acceptConnections
-pub(super) async fn run(shared: Arc<Shared>, address: HostPort, progress: mpsc::Sender<Listening>) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    address: HostPort,
+    attempts: u32,
+    progress: mpsc::Sender<Listening>,
+) {
     let mut places = shared.places.subscribe();
     let outcome = tokio::select! {
-        outcome = bind_patiently(&address, shared.settings.bind_attempts, &progress, || own_name::resolve(&address)) => outcome,
+        outcome = bind_patiently(&address, attempts, &progress, || own_name::resolve(&address)) => outcome,
         _ = places.changed() => return,
     };
     match outcome {
@@ -55,6 +63,8 @@ pub(super) async fn run(shared: Arc<Shared>, address: HostPort, progress: mpsc::
             // Nobody may wait.
             progress.send(Listening::Bound).await.ok();
             drop(progress);
+            // Who has the larger id could not call us back so far.
+            shared.connect_all();
             tokio::select! {
                 () = accept(&shared, listener) => {}
                 _ = places.changed() => tracing::info!(%address, "no longer listening for elections"),
@@ -77,7 +87,7 @@ async fn bind_patiently<F>(
 where
     F: Future<Output = io::Result<Vec<SocketAddr>>>,
 {
-    let mut attempt = 1;
+    let (mut attempt, mut said) = (1, SaidLately::default());
     loop {
         let candidates = match resolve().await {
             Ok(candidates) => candidates,
@@ -90,7 +100,9 @@ where
             Ok(listener) => return Ok(listener),
             Err(error) => error,
         };
-        tracing::error!(%address, attempt, "cannot listen for elections: {error}");
+        if attempts != FOR_EVER || said.is_due(Instant::now().into_std()) {
+            tracing::error!(%address, attempt, "cannot listen for elections: {error}");
+        }
         if attempt == attempts {
             return Err(io::Error::new(error.kind(), format!("election address {address}: {error}")));
         }

@@ -41,7 +41,7 @@ pub(crate) use settings::{MeshSettings, members_of};
 pub(crate) use table::Members;
 
 use crate::shell::lock;
-use accept::Listening;
+use accept::{FOR_EVER, Listening};
 use inbox::Inbox;
 use settings::election_addresses;
 use table::{DialOrder, Seat, Table};
@@ -112,7 +112,8 @@ impl Mesh {
     async fn listen(&self, on_failure: impl FnOnce(io::Error) + Send + 'static) -> io::Result<()> {
         let (progress, mut outcomes) = mpsc::channel(1);
         for address in accept::addresses(&self.shared) {
-            self.shared.spawn(accept::run(Arc::clone(&self.shared), address, progress.clone()));
+            let attempts = self.shared.settings.bind_attempts;
+            self.shared.spawn(accept::run(Arc::clone(&self.shared), address, attempts, progress.clone()));
         }
         drop(progress);
         let mut failure = io::Error::other("the listeners ended");
@@ -146,8 +147,7 @@ impl Mesh {
 
     /// Tries again, now, to connect to every member that was sent something and is not connected.
     pub(crate) fn connect_all(&self) {
-        let orders = self.shared.table().connect_all();
-        orders.into_iter().for_each(|order| self.shared.spawn_dial(order));
+        self.shared.connect_all();
         let linked = self.shared.table().linked_peers();
         linked.into_iter().for_each(|peer| self.check(peer));
     }
@@ -170,10 +170,10 @@ impl Mesh {
             return;
         }
         self.shared.places.send_modify(|places| *places += 1);
-        // Nobody waits: each task says how it went.
+        // Nobody waits: each task goes on until it listens, and says how it goes.
         let (bound, _) = mpsc::channel(1);
         for address in accept::addresses(&self.shared) {
-            self.shared.spawn(accept::run(Arc::clone(&self.shared), address, bound.clone()));
+            self.shared.spawn(accept::run(Arc::clone(&self.shared), address, FOR_EVER, bound.clone()));
         }
     }
 
@@ -217,6 +217,11 @@ impl Shared {
                 () = task => {}
             }
         });
+    }
+
+    fn connect_all(self: &Arc<Self>) {
+        let orders = self.table().connect_all();
+        orders.into_iter().for_each(|order| self.spawn_dial(order));
     }
 
     fn spawn_dial(self: &Arc<Self>, order: DialOrder) {
