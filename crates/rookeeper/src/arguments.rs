@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::bench;
 use crate::status::Question;
 use crate::version;
 
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Snapshot(Inspection),
     /// Ask servers how they are; the exit code tells: 0 all serve, 1 some do not, 2 nobody does.
     Status(Question),
+    /// Put load on servers and tell what they bear, and at what cost.
+    Bench(bench::Arguments),
     /// Print the version.
     Version,
 }

@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod bench;
 mod cli;
 mod inspect;
 mod serve;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Some(Command::Cli { words }) => cli::main(&words),
         Some(Command::Log(what)) => inspect::log(&what),
         Some(Command::Snapshot(what)) => inspect::snapshot(&what),
+        Some(Command::Bench(arguments)) => bench::main(&arguments),
         Some(Command::Status(question)) => status::main(&question),
         Some(Command::Version) => {
             say!("rookeeper {}, in place of Apache ZooKeeper {}", version::OWN, version::REFERENCE);

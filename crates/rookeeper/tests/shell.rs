@@ -174,3 +174,53 @@ fn what_makes_no_sense_is_one_line_and_status_2() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(expected), "{words:?}");
     }
 }
+
+#[test]
+fn each_benchmark_succeeds_and_cleans_up() {
+    let server = Server::start("bench");
+    let address = format!("127.0.0.1:{}", server.port);
+    let pid = server.child.id().to_string();
+    let common = ["--servers", &address, "--pid", &pid, "--connections", "3", "--depth", "2", "--json"];
+    let short = ["--nodes", "5", "--warm-up", "0", "--seconds", "0.3"];
+    for (what, further) in [
+        ("get", &[][..]),
+        ("exists", &["--rate", "100"]),
+        ("list", &["--threads", "2"]),
+        ("set", &[]),
+        ("create", &[]),
+        ("create-delete", &[]),
+        ("multi", &["--ops", "3"]),
+        ("mixed", &["--writes", "50"]),
+        ("watch", &[]),
+        ("session", &[]),
+        ("fill", &["--count", "30"]),
+        ("watch-storm", &["--count", "2"]),
+        ("failover", &[]),
+    ] {
+        let output =
+            Command::new(BINARY).args(["bench", what]).args(common).args(short).args(further).output();
+        let output = output.unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(output.status.success(), "{what}: {told} {}", String::from_utf8_lossy(&output.stderr));
+        assert!(told["server_cpu_us_per_op"].is_number(), "{what}: {told}");
+        let count = match what {
+            "watch-storm" => told["watchers"].as_u64().unwrap() - told["missing_events"].as_u64().unwrap(),
+            "failover" => told["acknowledged"].as_u64().unwrap(),
+            _ => told["operations"].as_u64().unwrap(),
+        };
+        assert!(if what == "fill" { count == 30 } else { count >= 3 }, "{what}: {told}");
+    }
+    let output = server.shell(&["ls", "/"], "");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("[zookeeper]"));
+}
+
+#[test]
+fn a_benchmark_of_nobody_says_so() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let output = Command::new(BINARY)
+        .args(["bench", "get", "--servers", &format!("127.0.0.1:{port}")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("no session at 127.0.0.1:{port}")));
+}
