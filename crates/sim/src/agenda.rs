@@ -8,6 +8,7 @@ use zab::{Attempt, LinkId};
 use crate::clock::Micros;
 use crate::faults::Mend;
 use crate::net::{Delivery, End, WireId};
+use crate::operator::Operation;
 
 /// A server's life: from a start to the next one.
 pub(crate) type Life = u64;
@@ -33,6 +34,8 @@ pub(crate) enum Happening {
     Fault,
     /// A fault ends.
     Mend(Mend),
+    /// An operator does something with a machine.
+    Operate(Operation),
 }
 
 /// A turn of a server's threads and timers.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ensemble::{LearnerType, ServerId, Verifier};
-use pipeline::settings::{ContainerSettings, PipelineSettings};
+use ensemble::{ServerId, Verifier};
+use pipeline::settings::{AuthSettings, ContainerSettings, DigestAlgorithm, PipelineSettings};
 use replica::PeerSettings;
 
 use crate::clock::{Micros, SECOND};
+use crate::peer::Membership;
 use crate::random::Random;
 use crate::run::Options;
 use crate::sabotage::Sabotage;
@@ -19,6 +20,9 @@ pub(crate) struct Plan {
     pub(crate) sabotage: Sabotage,
     pub(crate) voters: usize,
     pub(crate) observers: usize,
+    /// Machines that are no members at first, and may become some.
+    pub(crate) spares: usize,
+    /// The last one is an administrator's where the membership changes.
     pub(crate) clients: usize,
     pub(crate) tick_ms: u32,
     pub(crate) init_limit: u32,
@@ -41,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) moves: u64,
     /// Sessions begin as their server's own, and ephemerals upgrade them.
     pub(crate) has_local_sessions: bool,
+    /// The membership changes while the run goes on.
+    pub(crate) has_reconfig: bool,
     /// Only these kinds of faults; all when there are none.
     pub(crate) kinds: &'static [u64],
     pub(crate) pipeline: PipelineSettings,
@@ -56,13 +62,21 @@ impl Plan {
         let (voters, observers) = sabotage.aim().voters.map_or((voters, observers), |voters| (voters, 0));
         let tick_ms = random.pick(&[200, 300, 500]);
         let preallocate_bytes = random.pick(&[0, 4096, 65536]);
+        // By chances of their own, so that all else of a seed stays what it was.
+        let has_reconfig = !is_standalone
+            && match sabotage == Sabotage::default() {
+                true => Random::stream(seed, "reconfig").chance(250),
+                false => sabotage.aim().has_reconfig,
+            };
+        let clients = usize::try_from(random.between(3, 12)).unwrap_or(3);
         let mut plan = Self {
             seed,
             is_standalone,
             sabotage,
             voters,
             observers,
-            clients: usize::try_from(random.between(3, 12)).unwrap_or(3),
+            spares: if has_reconfig { POOL.saturating_sub(voters + observers) } else { 0 },
+            clients: clients + usize::from(has_reconfig),
             tick_ms,
             init_limit: 10,
             sync_limit: 5,
@@ -76,12 +90,12 @@ impl Plan {
             healing: 25 * SECOND,
             fault_every: random.pick(&[SECOND / 2, SECOND, 2 * SECOND, 4 * SECOND]),
             think: random.pick(&[SECOND / 40, SECOND / 10, SECOND / 3]),
-            pipeline: pipeline_settings(tick_ms),
+            pipeline: pipeline_settings(tick_ms, has_reconfig),
             moves: 4,
-            // By a chance of its own, so that all else of a seed stays what it was.
             has_local_sessions: !is_standalone
                 && sabotage == Sabotage::default()
                 && Random::stream(seed, "local sessions").chance(200),
+            has_reconfig,
             kinds: &[],
             verifier: Arc::new(verifier(voters, observers)),
         };
@@ -89,9 +103,19 @@ impl Plan {
         plan
     }
 
-    /// Number of servers.
+    /// Number of machines that are servers, or may become some.
     pub(crate) fn servers(&self) -> usize {
+        self.members() + self.spares
+    }
+
+    /// Number of members at first.
+    pub(crate) fn members(&self) -> usize {
         self.voters + self.observers
+    }
+
+    /// The client that changes the membership.
+    pub(crate) fn administrator(&self) -> Option<usize> {
+        self.clients.checked_sub(1).filter(|_| self.has_reconfig)
     }
 
     /// When clients ask for nothing more: what is under way comes to rest.
@@ -120,18 +144,13 @@ impl Plan {
         (host < self.servers()).then_some(host)
     }
 
-    pub(crate) fn is_observer(&self, host: usize) -> bool {
-        host >= self.voters
-    }
-
-    pub(crate) fn peer_settings(&self, host: usize) -> PeerSettings {
-        let learner_type =
-            if self.is_observer(host) { LearnerType::Observer } else { LearnerType::Participant };
+    /// What a server obeys that starts with a membership, and perhaps one that was proposed beside it.
+    pub(crate) fn peer_settings(&self, host: usize, membership: &Membership) -> PeerSettings {
         PeerSettings {
             me: Self::server_id(host),
-            learner_type,
-            verifier: Arc::clone(&self.verifier),
-            last_seen: None,
+            learner_type: membership.learner_type(),
+            verifier: Arc::clone(&membership.current),
+            last_seen: Some(Arc::clone(&membership.last_seen)),
             tick_ms: self.tick_ms,
             init_limit: self.init_limit,
             sync_limit: self.sync_limit,
@@ -156,7 +175,7 @@ impl Plan {
     }
 }
 
-fn pipeline_settings(tick_ms: u32) -> PipelineSettings {
+fn pipeline_settings(tick_ms: u32, has_reconfig: bool) -> PipelineSettings {
     let tick = i32::try_from(tick_ms).unwrap_or(i32::MAX);
     PipelineSettings {
         tick_ms,
@@ -164,17 +183,33 @@ fn pipeline_settings(tick_ms: u32) -> PipelineSettings {
         max_session_timeout_ms: 20 * tick,
         extended_types: true,
         containers: ContainerSettings { check_interval_ms: 5000, ..ContainerSettings::default() },
+        reconfig_enabled: has_reconfig,
+        auth: AuthSettings {
+            super_digest: Some(pipeline::auth::generate_digest(DigestAlgorithm::Sha1, ADMINISTRATOR)),
+            ..AuthSettings::default()
+        },
         ..PipelineSettings::default()
     }
 }
 
+/// The line of a server. `moves` tells how often it has moved to other ports.
+pub(crate) fn line(id: ServerId, role: &str, moves: u16) -> String {
+    let (quorum, election) = (2888 + moves, 3888 + moves);
+    format!("10.0.0.{id}:{quorum}:{election}:{role};2181")
+}
+
 fn verifier(voters: usize, observers: usize) -> Verifier {
-    let lines: Vec<(String, String)> = (1..=voters + observers)
-        .map(|id| {
-            let role = if id > voters { "observer" } else { "participant" };
-            (format!("server.{id}"), format!("10.0.0.{id}:2888:3888:{role}"))
+    let lines: Vec<(String, String)> = (0..voters + observers)
+        .map(|host| {
+            let (id, role) = (Plan::server_id(host), if host < voters { "participant" } else { "observer" });
+            (format!("server.{id}"), line(id, role, 0))
         })
         .collect();
     Verifier::from_pairs(lines.iter().map(|(key, value)| (key.as_str(), value.as_str())), false)
         .expect("invariant: the lines are written as they should be")
 }
+
+/// Machines in a run in which the membership changes.
+const POOL: usize = 7;
+/// The name and the password of who may change it.
+pub(crate) const ADMINISTRATOR: &str = "super:test";

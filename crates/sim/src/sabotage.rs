@@ -31,14 +31,16 @@ pub(crate) struct Aim {
     kinds: &'static [u64],
     sync_limit: u32,
     moves: u64,
+    /// The membership changes while the run goes on.
+    pub(crate) has_reconfig: bool,
 }
 
 /// Any world.
-const ANY: Aim = Aim { voters: None, kinds: &[], sync_limit: 5, moves: 4 };
+const ANY: Aim = Aim { voters: None, kinds: &[], sync_limit: 5, moves: 4, has_reconfig: false };
 /// Leaders are cut off with what they proposed last, and come back.
-const TAILS: Aim = Aim { voters: Some(3), kinds: &[40, 41, 58], sync_limit: 5, moves: 4 };
+const TAILS: Aim = Aim { voters: Some(3), kinds: &[40, 41, 58], ..ANY };
 /// Leaders believe in themselves for long while the others go on, and clients see both.
-const LEFT_BEHIND: Aim = Aim { voters: Some(3), kinds: &[73, 73, 98], sync_limit: 20, moves: 60 };
+const LEFT_BEHIND: Aim = Aim { voters: Some(3), kinds: &[73, 73, 98], sync_limit: 20, moves: 60, ..ANY };
 
 impl Aim {
     /// Turns a world into the one that is meant.

@@ -1,7 +1,9 @@
 //! What servers, clients and faults share: time, agenda, network, and what is known of the course so far.
 
+use std::sync::Arc;
+
 use crate::agenda::Agenda;
-use crate::check::{Failure, Ledger};
+use crate::check::{Failure, Ledger, Memberships};
 use crate::clock::Micros;
 use crate::marks::Marks;
 use crate::net::{End, Line, Net, WireId};
@@ -18,6 +20,7 @@ pub(crate) struct Universe {
     pub(crate) trace: Trace,
     pub(crate) marks: Marks,
     pub(crate) ledger: Ledger,
+    pub(crate) memberships: Memberships,
     /// The first thing that went wrong.
     pub(crate) failure: Option<Failure>,
     /// The machine whose disk has lost bits, if there is one.
@@ -37,6 +40,7 @@ impl Universe {
             trace: Trace::new(is_told),
             marks: Marks::default(),
             ledger: Ledger::new(plan.servers()),
+            memberships: Memberships::new(Arc::clone(&plan.verifier), plan.servers()),
             failure: None,
             rotten: None,
             quiet_since: 0,

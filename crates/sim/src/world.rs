@@ -6,32 +6,33 @@ use storage::SimulatedDisk;
 use storage::disk::Fault;
 
 use crate::agenda::{Happening, ServerTurn};
-use crate::check::{self, Failure, History, replay};
+use crate::check::{Failure, History, Remains, replay};
 use crate::client::Client;
 use crate::clock::{Clock, MS, Micros, SECOND};
 use crate::faults::{Crash, Faults};
 use crate::net::{Delivery, End, Line, Route, WireId};
-use crate::peer::{Process, SYNC_MAX, Server, boot};
+use crate::operator::Operation;
+use crate::peer::{self, Membership, NoMembership, Process, SYNC_MAX, Server, boot};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::universe::Universe;
 
 pub(crate) struct World {
     pub(crate) universe: Universe,
-    servers: Vec<Server>,
-    clients: Vec<Client>,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) clients: Vec<Client>,
     pub(crate) history: History,
     faults: Option<Faults>,
     /// How far the durability of what is committed was looked at.
-    looked_at: Zxid,
-    look_next: Micros,
+    pub(crate) looked_at: Zxid,
+    pub(crate) look_next: Micros,
 }
 
 impl World {
     pub(crate) fn new(plan: Plan, is_told: bool) -> Self {
         let mut random = Random::stream(plan.seed, "clocks");
         let drift = random.pick(&[0, 1000, 50_000]);
-        let servers = (0..plan.servers())
+        let mut servers: Vec<Server> = (0..plan.servers())
             .map(|_| {
                 let rate = 1_000_000 - drift + random.below(2 * drift + 1);
                 Server::new(
@@ -40,6 +41,9 @@ impl World {
                 )
             })
             .collect();
+        for server in servers.iter_mut().take(plan.members()) {
+            server.is_installed = peer::install(&server.disk, &plan.verifier).is_ok();
+        }
         let history = History::new(plan.clients);
         let faults = Some(Faults::new(plan.seed));
         let mut universe = Universe::new(plan, is_told);
@@ -67,6 +71,7 @@ impl World {
             }
             self.universe.now = at;
             self.happen(what);
+            self.follow_memberships();
         }
         if self.universe.failure.is_none() {
             self.universe.now = end;
@@ -209,6 +214,7 @@ impl World {
                 self.universe.quiet_since = self.universe.now;
                 mend.carry_out(self);
             }
+            Happening::Operate(operation) => self.operate(operation),
         }
         self.look_at_durability();
     }
@@ -224,7 +230,8 @@ impl World {
             | Happening::Resume(_)
             | Happening::Client(_)
             | Happening::Fault
-            | Happening::Mend(_) => None,
+            | Happening::Mend(_)
+            | Happening::Operate(_) => None,
         }
     }
 
@@ -240,7 +247,7 @@ impl World {
 
     fn start(&mut self, host: usize) {
         let Some(server) = self.servers.get_mut(host) else { return };
-        if server.is_up() {
+        if server.is_up() || !server.is_installed {
             return;
         }
         let u = &mut self.universe;
@@ -258,14 +265,16 @@ impl World {
         let found = match found {
             Ok(found) => found,
             Err(_) if server.disk.is_cut() => {
-                u.marks.reach("crashed while starting");
-                server.disk.crash(u.random.next());
-                return u.agenda.plan(u.now + 100 * MS, Happening::Start(host));
+                self.cut_at_start::<()>(host);
+                return;
             }
             Err(why) => {
                 return u.fail(Failure::new("Z1", format!("server {} cannot start: {why}", host + 1)));
             }
         };
+        let Some(membership) = self.membership_of(host) else { return };
+        let Some(server) = self.servers.get_mut(host) else { return };
+        let u = &mut self.universe;
         if found.had_torn_tail {
             u.marks.reach("torn tail");
         }
@@ -287,7 +296,69 @@ impl World {
             let chained = boot::look_at_log(&found.store, &u.ledger);
             u.check(chained);
         }
+        let found = (found, membership);
         server.process = Some(Process::start(host, server.life, server.clock, server.sync_max, found, u));
+    }
+
+    /// R3: what the files say that a server starts with.
+    fn membership_of(&mut self, host: usize) -> Option<Membership> {
+        let disk = self.disk(host)?;
+        let u = &mut self.universe;
+        match Membership::read(&disk, Plan::server_id(host)) {
+            Ok(membership) => {
+                let found = u.memberships.found(host, &membership.current, &membership.last_seen);
+                match found {
+                    Ok(Remains::Whole) => {}
+                    Ok(Remains::Old) => u.marks.reach("crash in a reconfig: old membership at the start"),
+                    Ok(Remains::New) => u.marks.reach("crash in a reconfig: new membership at the start"),
+                    Err(failure) => u.fail(failure),
+                }
+                if membership.last_seen.version != membership.current.version {
+                    u.marks.reach("proposed membership found at a start");
+                }
+                if u.plan.has_reconfig {
+                    membership.back_up();
+                }
+                if disk.is_cut() {
+                    return self.cut_at_start(host);
+                }
+                Some(membership)
+            }
+            Err(_) if disk.is_cut() => self.cut_at_start(host),
+            Err(NoMembership::NotMember(version)) => {
+                u.trace.say(u.now, || format!("{}: no member of {version:x}, does not start", host + 1));
+                u.marks.reach("no member: does not start");
+                let operation = Operation::LookAt(host);
+                u.agenda.plan(u.now + 2 * SECOND, Happening::Operate(operation));
+                None
+            }
+            Err(NoMembership::Unreadable(why)) => {
+                u.fail(Failure::new("R3", format!("server {} has no membership: {why}", host + 1)));
+                None
+            }
+        }
+    }
+
+    /// The process ends while it starts, and comes again.
+    fn cut_at_start<T>(&mut self, host: usize) -> Option<T> {
+        let disk = self.disk(host)?;
+        let u = &mut self.universe;
+        u.marks.reach("crashed while starting");
+        disk.crash(u.random.next());
+        u.agenda.plan(u.now + 100 * MS, Happening::Start(host));
+        None
+    }
+
+    /// What was committed in the last event may have changed the membership.
+    fn follow_memberships(&mut self) {
+        let u = &mut self.universe;
+        let Some(newest) = u.memberships.follow(&u.ledger, u.now) else { return };
+        u.marks.reach("reconfig committed");
+        let is_first = |host: &usize| newest.member(Plan::server_id(*host)).is_some();
+        if !(0..u.plan.members()).any(|host| is_first(&host)) {
+            u.marks.reach("all members replaced");
+        }
+        u.trace.say(u.now, || format!("membership {}", newest.to_string().replace('\n', " ")));
     }
 
     fn resume(&mut self, host: usize) {
@@ -422,91 +493,6 @@ impl World {
             self.resume(host);
             self.set_sync_max(host, SYNC_MAX);
             self.universe.agenda.plan(self.universe.now, Happening::Start(host));
-        }
-    }
-
-    /// Z1: what a client may know of is durable at a quorum, whatever happens to the machines next.
-    fn look_at_durability(&mut self) {
-        let end = self.universe.ledger.end();
-        if end == self.looked_at || self.universe.now < self.look_next {
-            return;
-        }
-        self.looked_at = end;
-        self.look_next = self.universe.now + self.universe.random.between(SECOND / 2, 4 * SECOND);
-        let voters = self.universe.plan.voters;
-        let mut holders = 0;
-        for (host, server) in self.servers.iter().take(voters).enumerate() {
-            if self.universe.rotten == Some(host) {
-                // It acknowledged what it may have lost since; no other has.
-                holders += 1;
-                continue;
-            }
-            let disk = server.disk.fork();
-            disk.crash(self.universe.random.next());
-            let held = boot::boot(&disk, &self.universe.plan)
-                .is_ok_and(|found| self.universe.ledger.holds(found.state.last_processed_zxid(), end));
-            holders += usize::from(held);
-        }
-        self.universe.marks.reach("durability looked at");
-        if holders <= voters / 2 {
-            let what = format!("{end} is committed, and durable at {holders} of {voters} servers only");
-            self.universe.fail(Failure::new("Z1", what));
-        }
-    }
-
-    /// Z10, E1: the healed world has one leader, equal trees, all clients served and no session of a dead client.
-    fn look_at_rest(&mut self) {
-        let mut states = Vec::new();
-        let mut leaders = 0;
-        for (host, server) in self.servers.iter().enumerate() {
-            let Some(process) = server.process.as_ref().filter(|process| process.mode.is_some()) else {
-                return self
-                    .universe
-                    .fail(Failure::new("Z10", format!("server {} does not serve", host + 1)));
-            };
-            leaders += usize::from(matches!(process.mode, Some(Mode::Leader | Mode::Standalone)));
-            states.push((process.state.last_processed_zxid(), process.state.digest()));
-        }
-        if leaders != 1 {
-            return self.universe.fail(Failure::new("Z10", format!("there are {leaders} leaders")));
-        }
-        if states.windows(2).any(|pair| pair.first() != pair.last()) {
-            return self.universe.fail(Failure::new("Z10", format!("the trees differ: {states:x?}")));
-        }
-        let healed = self.universe.plan.faulty;
-        if let Some(index) = self.clients.iter().position(|client| client.served_at < healed) {
-            return self.universe.fail(Failure::new("Z10", format!("client {index} is not served")));
-        }
-        if let Some(left) = self.container_left() {
-            let what = format!("container {left} has had children, has none, and stays");
-            return self.universe.fail(Failure::new("Z10", what));
-        }
-        self.look_at_sessions();
-    }
-
-    /// Unless clocks have jumped, which nobody can tell from the times of transactions.
-    fn container_left(&self) -> Option<String> {
-        const LOOK_MS: i64 = 6000;
-        let u = &self.universe;
-        let process = self.servers.first()?.process.as_ref()?;
-        let now_ms = process.clock.wall_ms(u.now);
-        let is_long_ago = |zxid| u.ledger.time_of(zxid).is_some_and(|time| time + LOOK_MS < now_ms);
-        if u.marks.has("wall clock jumped") {
-            return None;
-        }
-        check::container_left(&process.state, is_long_ago)
-    }
-
-    fn look_at_sessions(&mut self) {
-        let alive: Vec<_> = self.clients.iter().filter_map(Client::session).collect();
-        let Some(process) = self.servers.first().and_then(|server| server.process.as_ref()) else { return };
-        if let Some((session, _)) = process.state.sessions().find(|(session, _)| !alive.contains(session)) {
-            return self
-                .universe
-                .fail(Failure::new("E3", format!("session {session} has no client and lives on")));
-        }
-        if let Some(session) = process.state.orphaned_sessions().next() {
-            self.universe.fail(Failure::new("E1", format!("ephemerals of session {session}, which is gone")));
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Ledger {
     /// The committed path, oldest first.
     path: Vec<Zxid>,
     on_path: BTreeSet<Zxid>,
+    /// Those on the path that change the membership.
+    reconfigs: Vec<Zxid>,
     /// Who was established as leader, by epoch.
     leaders: BTreeMap<i32, usize>,
     /// Who believed itself leader, and when.
@@ -65,6 +67,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// A machine is another one, which has promised nothing.
+    pub(crate) fn forgets(&mut self, server: usize) {
+        if let Some(epochs) = self.epochs.get_mut(server) {
+            *epochs = (0, 0);
+        }
+    }
+
     /// One of the epochs is durable.
     pub(crate) fn epoch_written(
         &mut self,
@@ -106,6 +115,7 @@ impl Ledger {
         }
         match self.entries.get(&zxid) {
             None => {
+                self.is_alone(previous, record)?;
                 let entry = Entry { record: Arc::clone(record), previous, digest: None };
                 self.entries.insert(zxid, entry);
                 Ok(())
@@ -124,6 +134,22 @@ impl Ledger {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// R2: no membership is proposed behind another one that is not committed.
+    fn is_alone(&self, previous: Zxid, record: &TxnRecord) -> Result<(), Failure> {
+        let mut back = previous;
+        while matches!(record.txn, Txn::Reconfig(_))
+            && !self.on_path.contains(&back)
+            && let Some(entry) = self.entries.get(&back)
+        {
+            if matches!(entry.record.txn, Txn::Reconfig(_)) {
+                let what = format!("{} changes the membership, and {back} is under way", record.header.zxid);
+                return Err(Failure::new("R2", what));
+            }
+            back = entry.previous;
+        }
+        Ok(())
     }
 
     /// A server without an ensemble starts with a history that ends here: what stood behind is gone and its zxids are free, but
@@ -262,6 +288,16 @@ impl Ledger {
         self.entries.get(&zxid).map(|entry| entry.previous)
     }
 
+    /// A record.
+    pub(crate) fn record(&self, zxid: Zxid) -> Option<&TxnRecord> {
+        self.entries.get(&zxid).map(|entry| &*entry.record)
+    }
+
+    /// The committed changes of the membership, oldest first.
+    pub(crate) fn reconfigs(&self) -> &[Zxid] {
+        &self.reconfigs
+    }
+
     /// When a record was made, by the clock on its leader's wall.
     pub(crate) fn time_of(&self, zxid: Zxid) -> Option<i64> {
         self.entries.get(&zxid).map(|entry| entry.record.header.time)
@@ -324,6 +360,9 @@ impl Ledger {
             && matches!(entry.record.txn, Txn::CloseSession(_))
         {
             self.closed.insert(entry.record.header.client_id, zxid);
+        }
+        if self.entries.get(&zxid).is_some_and(|entry| matches!(entry.record.txn, Txn::Reconfig(_))) {
+            self.reconfigs.push(zxid);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold, by the names of the reliability notes: Z1-Z10, C1-C7, W1-W6, E1-E4.
+//! What must hold, by the names of the reliability notes: Z1-Z10, C1-C7, W1-W6, E1-E4; R1-R4 are of memberships in motion.
 //!
 //! [`Ledger`] looks at every step: histories, leaders, epochs, sessions. [`History`] keeps what clients asked and heard; [`replay`]
 //! holds it against the committed transactions, one by one, when the run is over.
@@ -31,10 +31,15 @@
 //! | E2 | a session's end takes its ephemerals, all, once | `Process::applied`, `Replay::sessions` |
 //! | E3 | no session ends early, none outlives its client | `Process::expired`; `World::look_at_sessions` |
 //! | E4 | no session comes back | `Ledger::opened`; `Client::greeted` |
+//! | R1 | nobody leads under a membership older than the last one that was committed; quorums are those of the membership of the moment | `Memberships::leads`; `World::look_at_durability` |
+//! | R2 | one change at a time; a version is one membership, in every tree | `Ledger::appended`; `Memberships::activated`, `Memberships::reads` |
+//! | R3 | a start finds the old membership or the new one, and what it acknowledged | `Memberships::found`; `Process::look_at_membership` |
+//! | R4 | healed, all members have the same in memory, files and tree | `World::look_at_memberships` |
 
 mod changes;
 mod history;
 mod ledger;
+mod memberships;
 mod model;
 mod reads;
 pub(crate) mod replay;
@@ -45,6 +50,7 @@ use std::fmt;
 
 pub(crate) use history::{Asked, Heard, History, Op, OpId, Returned};
 pub(crate) use ledger::Ledger;
+pub(crate) use memberships::{CONFIG, Memberships, Remains, is_told};
 
 /// A container that the leader should have deleted by now: its last child went in time for a look at it.
 pub(crate) fn container_left(

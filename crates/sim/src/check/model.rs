@@ -10,19 +10,15 @@ use tree::ephemeral_owner::OwnerKind;
 
 use super::{Failure, Op};
 use crate::client::allows;
+use crate::universe::Universe;
 
 const SEQUENTIAL: i32 = 2;
 const EPHEMERAL: i32 = 1;
 
 /// The transaction of a request is the one that the tree before it leads to.
-pub(super) fn expect(
-    state: &State,
-    op: &Op,
-    record: &TxnRecord,
-    has_local_sessions: bool,
-) -> Result<(), Failure> {
+pub(super) fn expect(u: &Universe, state: &State, op: &Op, record: &TxnRecord) -> Result<(), Failure> {
     // A session that no transaction began is its server's own: it may all but own something.
-    let local = (has_local_sessions && !op.asked.request.creates_ephemeral()).then_some(0);
+    let local = (u.plan.has_local_sessions && !op.asked.request.creates_ephemeral()).then_some(0);
     let expected = match (&op.asked.request, state.session_timeout(op.session).or(local)) {
         (Request::CloseSession, _) => return Ok(()),
         (Request::Multi(multi), None) => {
@@ -42,6 +38,11 @@ pub(super) fn expect(
         }
         (Request::SetAcl(set), Some(_)) => sets_acl(state, set, op.client),
         (Request::Multi(multi), Some(_)) => return expect_multi(state, multi, op, record),
+        (Request::Reconfig(_), Some(_)) if is_moved(op, record) => return Ok(()),
+        (Request::Reconfig(asked), Some(_)) => {
+            let is_administrator = u.plan.administrator() == Some(op.client);
+            return u.memberships.expect((op, asked), record, is_administrator);
+        }
         _ => return Ok(()),
     };
     if is_moved(op, record) {

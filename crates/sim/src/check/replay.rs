@@ -13,7 +13,7 @@ use tree::{OpResult, State};
 
 use super::changes::{Change, Changes};
 use super::watches;
-use super::{Failure, Heard, History, Op};
+use super::{CONFIG, Failure, Heard, History, Op};
 use super::{model, reads};
 use crate::client::is_write;
 use crate::clock::Micros;
@@ -27,17 +27,16 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
         changes: Changes::default(),
         at: Zxid::ZERO,
         is_exact: !u.marks.has("wall clock jumped"),
-        has_local_sessions: u.plan.has_local_sessions,
     };
     let mut begun = BTreeSet::new();
     let mut last_cxid: BTreeMap<SessionId, i32> = BTreeMap::new();
     let mut zxid_of: BTreeMap<(SessionId, i32), Zxid> = BTreeMap::new();
-    replay.reads(&asked, Zxid::ZERO)?;
+    replay.reads(u, &asked, Zxid::ZERO)?;
     for (record, digest) in u.ledger.path() {
         let header = &record.header;
         let key = (header.client_id, header.cxid);
         let op = asked.writes.get(&key).copied();
-        replay.apply(record, digest, op)?;
+        replay.apply(u, record, digest, op)?;
         if matches!(record.txn, Txn::CreateSession(_)) {
             begun.insert(header.client_id);
         }
@@ -54,7 +53,7 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
             }
             *last = (*last).max(key.1);
         }
-        replay.reads(&asked, header.zxid)?;
+        replay.reads(u, &asked, header.zxid)?;
     }
     let is_local = |session: SessionId| u.plan.has_local_sessions && !begun.contains(&session);
     acknowledged(&asked, &zxid_of, is_local)?;
@@ -102,14 +101,19 @@ struct Replay {
     at: Zxid,
     /// No clock of a server has jumped.
     is_exact: bool,
-    has_local_sessions: bool,
 }
 
 impl Replay {
-    fn apply(&mut self, record: &TxnRecord, digest: Option<i64>, op: Option<&Op>) -> Result<(), Failure> {
+    fn apply(
+        &mut self,
+        u: &Universe,
+        record: &TxnRecord,
+        digest: Option<i64>,
+        op: Option<&Op>,
+    ) -> Result<(), Failure> {
         let zxid = record.header.zxid;
         if let Some(op) = op {
-            model::expect(&self.state, op, record, self.has_local_sessions)?;
+            model::expect(u, &self.state, op, record)?;
         }
         model::expires(&self.state, record, self.is_exact)?;
         let before = self.acls_before(record);
@@ -137,7 +141,7 @@ impl Replay {
             self.changes.add(zxid, Change { path: trigger.path, kind: trigger.kind, acl });
         }
         if let Some(op) = op {
-            answered_as(op, zxid, &applied.result)?;
+            answered_as(op, record, &applied.result)?;
         }
         self.sessions(record)
     }
@@ -179,9 +183,12 @@ impl Replay {
     }
 
     /// The reads that saw the state as it is now.
-    fn reads(&mut self, asked: &Asked<'_>, at: Zxid) -> Result<(), Failure> {
+    fn reads(&mut self, u: &Universe, asked: &Asked<'_>, at: Zxid) -> Result<(), Failure> {
         for op in asked.reads.get(&at).into_iter().flatten() {
-            reads::read(&self.state, op)?;
+            match &op.asked.request {
+                Request::GetData(asked) if asked.path == CONFIG => u.memberships.reads(&u.ledger, op)?,
+                _ => reads::read(&self.state, op)?,
+            }
         }
         for (key, heard) in asked.set_again.get(&at).into_iter().flatten() {
             self.changes.expect_catch_up(*key, &self.state, heard);
@@ -191,11 +198,15 @@ impl Replay {
 }
 
 /// A reply carries what its transaction did.
-fn answered_as(op: &Op, zxid: Zxid, result: &OpResult) -> Result<(), Failure> {
+fn answered_as(op: &Op, record: &TxnRecord, result: &OpResult) -> Result<(), Failure> {
+    let zxid = record.header.zxid;
     let Some(returned) = &op.returned else { return Ok(()) };
     let Ending::Reply(err) = reply::ending(result) else { return Ok(()) };
     let mut body = Vec::new();
     if err == 0 && op.asked.request.op_code() != OpCode::CloseSession {
+        if let Txn::Reconfig(txn) = &record.txn {
+            jute::write::buffer(&mut body, txn.data.as_deref());
+        }
         reply::encode_body(result, &mut body);
     }
     if returned.zxid != zxid || returned.err != err || returned.body != body {

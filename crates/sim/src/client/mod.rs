@@ -1,6 +1,7 @@
 //! A scripted client with the sessions of a real one: handshake, pings, reconnects, watches that are set again.
 
 mod acls;
+mod administrator;
 mod watching;
 mod wire;
 mod workload;
@@ -16,9 +17,11 @@ use crate::agenda::Happening;
 use crate::check::{Asked, Failure, Heard, History, Op, OpId, Returned};
 use crate::clock::{MS, Micros, SECOND};
 use crate::net::{End, Line, WireId};
+use crate::plan::ADMINISTRATOR;
 use crate::random::Random;
 use crate::universe::Universe;
 pub(crate) use acls::{address_of, allows};
+use administrator::Administrator;
 use watching::{Watching, request_again};
 use workload::Workload;
 
@@ -28,6 +31,8 @@ pub(crate) struct Client {
     host: usize,
     random: Random,
     workload: Workload,
+    /// Who changes the membership does nothing else.
+    administrator: Option<Administrator>,
     session: Session,
     link: Link,
     received: BytesMut,
@@ -65,6 +70,7 @@ enum Waiting {
     Op(OpId),
     Watches(proto::SetWatches2),
     Ping,
+    Auth,
 }
 
 /// Time that a connection may take to stand.
@@ -81,6 +87,7 @@ impl Client {
             index,
             host: u.plan.host_of_client(index),
             workload: Workload::new(index, &mut random),
+            administrator: (u.plan.administrator() == Some(index)).then(|| Administrator::new(&mut random)),
             random,
             session: Session::default(),
             link: Link::Down,
@@ -181,6 +188,9 @@ impl Client {
             history.hear(self.index, Heard::Lost);
         }
         self.link = Link::Down;
+        if let Some(administrator) = self.administrator.as_mut().filter(|_| !self.outstanding.is_empty()) {
+            administrator.lost();
+        }
         self.outstanding.clear();
         self.retry_at = u.now + self.random.between(10 * MS, 300 * MS);
         if self.is_leaving {
@@ -218,6 +228,12 @@ impl Client {
         let (session, seen) = (self.session.id, self.session.seen);
         history.hear(self.index, Heard::Connected);
         u.trace.say(u.now, || format!("client {}: session {session}", self.index));
+        if self.administrator.is_some() {
+            let auth = Some(Bytes::from_static(ADMINISTRATOR.as_bytes()));
+            let packet = proto::AuthPacket { auth_type: 0, scheme: "digest".to_owned(), auth };
+            self.outstanding.push_back((xid::AUTH, Waiting::Auth));
+            u.send(wire, End::Dialer, wire::request(xid::AUTH, &Request::Auth(packet)));
+        }
         if let Some(watches) = self.watching.again(seen) {
             let bytes = wire::request(xid::SET_WATCHES, &request_again(&watches));
             self.outstanding.push_back((xid::SET_WATCHES, Waiting::Watches(watches)));
@@ -237,7 +253,7 @@ impl Client {
             && u.now < u.plan.asking_ends()
             && self.outstanding.len() < OUTSTANDING_MAX
         {
-            let request = self.workload.next(&mut self.random);
+            let Some(request) = self.next_request(u) else { break };
             self.ask(u, history, wire, request);
             if !self.random.chance(300) {
                 let think = u.plan.think;
@@ -254,6 +270,17 @@ impl Client {
             self.forget_session();
             self.disconnect(u, history);
         }
+    }
+
+    fn next_request(&mut self, u: &mut Universe) -> Option<Request> {
+        if let Some(administrator) = &mut self.administrator {
+            let is_free = self.outstanding.is_empty() || administrator.hurries();
+            return is_free.then(|| administrator.next(u, &mut self.random)).flatten();
+        }
+        if u.plan.has_reconfig && self.random.chance(12) {
+            return Some(administrator::outsider(&mut self.random));
+        }
+        Some(self.workload.next(&mut self.random))
     }
 
     fn ask(&mut self, u: &mut Universe, history: &mut History, wire: WireId, request: Request) {
@@ -293,8 +320,12 @@ impl Client {
             let what = format!("client {} waits for xid {expected} and got {}", self.index, header.xid);
             return u.fail(Failure::new("C2", what));
         }
+        if matches!(waiting, Waiting::Auth) {
+            return;
+        }
         self.see(u, header.zxid);
         match waiting {
+            Waiting::Auth => {}
             Waiting::Ping => history.hear(self.index, Heard::Pong { zxid: header.zxid }),
             Waiting::Watches(set) => history.hear(self.index, Heard::WatchesSet { zxid: header.zxid, set }),
             Waiting::Op(id) => self.returned(u, history, id, header, body),
@@ -331,6 +362,9 @@ impl Client {
         }
         self.watching.replied(request, header.err);
         self.workload.replied(request, header.err, &body);
+        if let Some(administrator) = &mut self.administrator {
+            administrator.replied(request, header.err, &body);
+        }
     }
 
     fn event(&mut self, u: &mut Universe, history: &mut History, zxid: Zxid, body: &Bytes) {
@@ -367,6 +401,7 @@ fn mark_of(request: &Request, err: i32, body: &Bytes) -> Option<&'static str> {
     const OK: i32 = jute::ErrorCode::Ok.code();
     const NO_AUTH: i32 = jute::ErrorCode::NoAuth.code();
     match (request, err) {
+        (Request::Reconfig(_), err) => reconfig_mark(err),
         (_, NO_AUTH) => Some("refused: no permission"),
         (Request::AddWatch(_), OK) => Some("standing watch"),
         (Request::RemoveWatches(_), OK) => Some("watches removed"),
@@ -384,6 +419,18 @@ fn mark_of(request: &Request, err: i32, body: &Bytes) -> Option<&'static str> {
     }
 }
 
+fn reconfig_mark(err: i32) -> Option<&'static str> {
+    Some(match jute::ErrorCode::from_code(err)? {
+        jute::ErrorCode::Ok => "reconfig answered",
+        jute::ErrorCode::BadVersion => "reconfig refused: version",
+        jute::ErrorCode::BadArguments => "reconfig refused: arguments",
+        jute::ErrorCode::NewConfigNoQuorum => "reconfig refused: no quorum",
+        jute::ErrorCode::ReconfigInProgress => "reconfig refused: one under way",
+        jute::ErrorCode::NoAuth => "reconfig refused: no permission",
+        _ => return None,
+    })
+}
+
 /// Whether an operation changes the tree.
 pub(crate) fn is_write(request: &Request) -> bool {
     matches!(
@@ -396,6 +443,7 @@ pub(crate) fn is_write(request: &Request) -> bool {
             | OpCode::SetData
             | OpCode::SetAcl
             | OpCode::Multi
+            | OpCode::Reconfig
             | OpCode::CloseSession
     )
 }

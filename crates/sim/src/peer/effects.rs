@@ -167,8 +167,10 @@ impl Process {
                 u.marks.reach("history given up");
                 self.command(u, Command::GiveUp);
             }
-            // No membership changes in this world yet.
-            PeerEffect::SeeMembership { .. } | PeerEffect::ActivateMembership { .. } => {}
+            PeerEffect::SeeMembership { verifier } => self.see_membership(u, &verifier),
+            PeerEffect::ActivateMembership { verifier, sets_node } => {
+                self.activate_membership(u, &verifier, sets_node);
+            }
             PeerEffect::Serve { mode } => self.serve(u, mode),
             PeerEffect::StopServing => {
                 u.ledger.reign_ends(self.host, u.now);
@@ -203,6 +205,7 @@ impl Process {
             return self.end(Ending::Wrong(format!("AdoptSnapshot {zxid} without a snapshot")));
         };
         self.state = state;
+        self.set_membership_node(u);
         self.is_adopting = true;
         self.applied = u.ledger.record_at(zxid);
         let applied = u.ledger.applied(self.host, self.applied, self.state.digest());
@@ -223,7 +226,10 @@ impl Process {
         u.check(serves);
         if mode == Mode::Leader {
             u.ledger.reigns(self.host, epoch, u.now);
+            let leads = u.memberships.leads(self.host, self.membership.current.version, &u.ledger);
+            u.check(leads);
         }
+        self.note_membership(u, mode);
         u.marks.reach(match mode {
             Mode::Standalone => "standalone serves",
             Mode::Leader => "leader established",

@@ -34,6 +34,11 @@ impl Process {
         if host == self.host {
             return self.push_event(u, Event::Notification { from: to, message });
         }
+        // A server that is no member is heard when it comes by itself.
+        let is_known = self.membership.knows(to);
+        if !is_known && self.mesh.peers.get(&host).is_none_or(|peer| peer.standing.is_none()) {
+            return;
+        }
         let peer = self.mesh.peers.entry(host).or_default();
         peer.waiting = Some(message);
         match peer.standing {
@@ -45,7 +50,9 @@ impl Process {
     pub(super) fn connect_all(&mut self, u: &mut Universe) {
         let me = self.host;
         for host in (0..u.plan.servers()).filter(|host| *host != me) {
-            if self.mesh.peers.entry(host).or_default().standing.is_none() {
+            if self.membership.knows(Plan::server_id(host))
+                && self.mesh.peers.entry(host).or_default().standing.is_none()
+            {
                 self.ring(u, host);
             }
         }

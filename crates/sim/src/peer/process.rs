@@ -15,6 +15,7 @@ use super::boot::Found;
 use super::clients::Clients;
 use super::disk::DiskThread;
 use super::learners::Learners;
+use super::membership::Membership;
 use super::mesh::Mesh;
 use super::snapshots::SnapshotJob;
 use super::upstream::Link;
@@ -66,6 +67,7 @@ pub(crate) struct Process {
     pub(crate) mode: Option<Mode>,
     pub(crate) clients: Clients,
     pub(crate) mesh: Mesh,
+    pub(crate) membership: Membership,
     pub(crate) is_listening: bool,
     pub(crate) learners: Learners,
     pub(crate) upstream: Option<Link>,
@@ -92,15 +94,19 @@ impl Process {
         life: Life,
         clock: Clock,
         sync_max: Micros,
-        found: Found,
+        (found, membership): (Found, Membership),
         u: &mut Universe,
     ) -> Self {
         let settings = Arc::new(u.plan.pipeline_settings(host));
         let now = clock.monotonic(u.now);
         let seed = ReplicaSeed { monotonic_ms: now.0, wall_ms: clock.wall_ms(u.now) };
         let mut effects = Vec::new();
-        let Found { store, state, start, .. } = found;
-        let replica = start_replica(u, host, &settings, start, seed, &state, now, &mut effects);
+        let Found { store, mut state, start, .. } = found;
+        if !u.plan.is_standalone {
+            membership.set_node(&mut state, clock.wall_ms(u.now));
+        }
+        let replica =
+            start_replica(u, (host, &membership), &settings, start, seed, &state, now, &mut effects);
         let last = state.last_processed_zxid();
         let disk_seed = u.random.next();
         let disk =
@@ -122,6 +128,7 @@ impl Process {
             mode: None,
             clients: Clients::default(),
             mesh: Mesh::default(),
+            membership,
             is_listening: false,
             learners: Learners::default(),
             upstream: None,
@@ -206,6 +213,7 @@ impl Process {
                     // What was decided before belongs to the old state.
                     self.carry_out(u);
                     self.state = *state;
+                    self.set_membership_node(u);
                     self.tail = u.ledger.record_at(self.state.last_processed_zxid());
                     self.applied = self.tail;
                     self.is_adopting = false;
@@ -326,7 +334,7 @@ impl Process {
 #[expect(clippy::too_many_arguments, reason = "a constructor takes what a replica needs, once")]
 fn start_replica(
     u: &Universe,
-    host: usize,
+    (host, membership): (usize, &Membership),
     settings: &Arc<PipelineSettings>,
     start: replica::PeerStart,
     seed: ReplicaSeed,
@@ -337,6 +345,8 @@ fn start_replica(
     let settings = Arc::clone(settings);
     match u.plan.is_standalone {
         true => Replica::standalone(settings, seed, state, now, effects),
-        false => Replica::peer(settings, u.plan.peer_settings(host), start, seed, state, now, effects),
+        false => {
+            Replica::peer(settings, u.plan.peer_settings(host, membership), start, seed, state, now, effects)
+        }
     }
 }

@@ -23,6 +23,7 @@ impl Process {
         if zxid.counter() == 0 {
             self.look_at_promise(u, zxid.epoch());
         }
+        self.look_at_membership(u, zxid);
     }
 
     /// What bugs make of NEWLEADER.

@@ -1,0 +1,67 @@
+//! What an operator does with machines: a new server begins with the membership of the moment and a line of its own.
+
+use std::sync::Arc;
+
+use ensemble::Verifier;
+
+use crate::agenda::Happening;
+use crate::clock::{MS, SECOND};
+use crate::faults::Crash;
+use crate::peer;
+use crate::plan::Plan;
+use crate::world::World;
+
+/// Something that an operator does.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    /// An empty machine gets a configuration and starts. The lines are those of the ensemble and its own.
+    Install(usize, Arc<Verifier>),
+    /// A server did not start, since its files do not name it: they are looked at.
+    LookAt(usize),
+}
+
+impl Operation {
+    /// The machine.
+    pub(crate) fn host(&self) -> usize {
+        match self {
+            Self::Install(host, _) | Self::LookAt(host) => *host,
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn operate(&mut self, operation: Operation) {
+        let host = operation.host();
+        let newest = Arc::clone(self.universe.memberships.newest());
+        let is_member = newest.member(Plan::server_id(host)).is_some();
+        match operation {
+            // Nobody empties the machine of a member.
+            Operation::Install(..) if is_member => {}
+            Operation::Install(_, lines) => {
+                self.crash(host, Crash::Kill, 100 * MS);
+                let sabotage = self.universe.plan.sabotage;
+                let Some(server) = self.servers.get_mut(host) else { return };
+                server.disk = peer::empty_disk(sabotage);
+                self.universe.ledger.forgets(host);
+                self.universe.marks.reach("empty machine installed");
+                self.give(host, &lines);
+            }
+            // It missed that it is a member again.
+            Operation::LookAt(_) if is_member => self.give(host, &newest),
+            Operation::LookAt(_) => {
+                let again = self.universe.now + 2 * SECOND;
+                self.universe.agenda.plan(again, Happening::Operate(Operation::LookAt(host)));
+            }
+        }
+    }
+
+    /// Writes the configuration file of a server that is down, and starts it.
+    fn give(&mut self, host: usize, lines: &Verifier) {
+        let u = &mut self.universe;
+        let Some(server) = self.servers.get_mut(host).filter(|server| !server.is_up()) else { return };
+        u.trace.say(u.now, || format!("{}: gets {}", host + 1, lines.to_string().replace('\n', " ")));
+        u.memberships.forgets(host);
+        server.is_installed = peer::install(&server.disk, lines).is_ok();
+        u.agenda.plan(u.now + 100 * MS, Happening::Start(host));
+    }
+}
