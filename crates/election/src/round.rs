@@ -136,18 +136,16 @@ impl Round {
         notification: &Notification,
     ) -> Heard {
         let vote = Vote::of(notification);
-        let is_led = |votes: &BTreeMap<ServerId, Vote>, clock: i64| {
-            membership.has_quorum(votes, &vote) && leader_leads(votes, &vote, me, clock)
-        };
         if vote.election_epoch == *clock {
             // The version is dropped, so that votes of settled peers are compared with the message by their leader alone.
             self.cast.insert(from, Vote { version: 0, ..vote });
-            if is_led(&self.cast, *clock) {
+            if membership.has_quorum(&self.cast, &vote) && leader_leads(&self.cast, &vote, me, *clock) {
                 return Heard::Join(vote);
             }
         }
         self.established.insert(from, vote);
-        if is_led(&self.established, *clock) {
+        let has_quorum = membership.has_quorum_in_force(&self.established, &vote);
+        if has_quorum && leader_leads(&self.established, &vote, me, *clock) {
             *clock = vote.election_epoch;
             return Heard::Join(vote);
         }

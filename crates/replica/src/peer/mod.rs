@@ -32,6 +32,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use election::{Decision, Election, ElectionSettings, PeerState};
+use ensemble::Verifier;
 use pipeline::event::Event as ServerEvent;
 use pipeline::outbox::CloseReason;
 use pipeline::sessions::SessionIds;
@@ -93,7 +94,8 @@ impl Peer {
         };
         // zk: SessionTrackerImpl.initializeNextSessionId: the low byte of the server's id
         let [.., id_byte] = peer.me.0.to_be_bytes();
-        let last_seen = peer.last_seen.as_ref().filter(|_| settings.reconfig_enabled);
+        let is_newer = |seen: &&Arc<Verifier>| seen.version > peer.verifier.version;
+        let last_seen = peer.last_seen.as_ref().filter(is_newer).filter(|_| settings.reconfig_enabled);
         let last_seen = Arc::clone(last_seen.unwrap_or(&peer.verifier));
         let mut elections = Election::new(election, Arc::clone(&peer.verifier));
         elections.set_last_seen_verifier(Arc::clone(&last_seen));

@@ -27,11 +27,15 @@ pub(super) struct Activated {
 }
 
 impl Step<'_> {
-    /// A membership is proposed. An older one than the last takes its place too: that one was never agreed on.
+    /// A membership is proposed. An older one than the last takes its place too: that one was never agreed on. But what comes with a
+    /// history and is older than the one in force was agreed on long ago.
     // zk: QuorumPeer.setLastSeenQuorumVerifier
+    // diverges(reconfig-old-proposals): the reference takes it for what is proposed, tells it to its learners, and needs its quorum
     pub(super) fn see(&mut self, verifier: Arc<Verifier>) {
         let member = &mut *self.member;
-        if !member.settings.reconfig_enabled || member.last_seen.version == verifier.version {
+        let is_known = member.last_seen.version == verifier.version;
+        let is_past = verifier.version < member.peer.verifier.version;
+        if !member.settings.reconfig_enabled || is_known || is_past {
             return;
         }
         member.last_seen = Arc::clone(&verifier);

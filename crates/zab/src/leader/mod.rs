@@ -103,6 +103,8 @@ impl Leader {
     ) -> Self {
         let mut recent = start.recent;
         recent.go_on_behind(start.last);
+        // One that is older than the one in force was agreed on long ago, or never.
+        let is_newer = |seen: &Arc<Verifier>| seen.version > verifier.version;
         let mut leader = Self {
             summary: (start.current_epoch, start.last_processed),
             phase: Phase::Discovery { heard: BTreeSet::new() },
@@ -116,7 +118,7 @@ impl Leader {
             last_proposed: start.last_processed,
             outstanding: VecDeque::new(),
             acks: Acks::new(Arc::clone(&verifier)),
-            last_seen: start.last_seen.unwrap_or_else(|| Arc::clone(&verifier)),
+            last_seen: start.last_seen.filter(is_newer).unwrap_or_else(|| Arc::clone(&verifier)),
             may_commit: true,
             verifier,
             settings,
