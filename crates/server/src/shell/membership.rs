@@ -55,16 +55,15 @@ impl Membership {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One is proposed. Its file is durable on return; without it the server goes on, as the reference does.
+    /// One is proposed. Its file is durable on return; without it nobody may acknowledge the proposal.
     // zk: QuorumPeer.setLastSeenQuorumVerifier
-    pub(crate) fn see(&self, verifier: &Arc<Verifier>) -> View {
+    // diverges(reconfig-proposed-not-written): the reference goes on, and acknowledges what its next start does not know
+    pub(crate) fn see(&self, verifier: &Arc<Verifier>) -> std::io::Result<View> {
         self.change(|view| view.last_seen = Arc::clone(verifier));
-        if let Some(files) = &self.files
-            && let Err(error) = files.propose(files::dynamic_text(verifier, true).as_bytes())
-        {
-            tracing::error!("the proposed membership could not be written: {error}");
+        if let Some(files) = &self.files {
+            files.propose(files::dynamic_text(verifier, true).as_bytes())?;
         }
-        self.view()
+        Ok(self.view())
     }
 
     /// One is in force. Its files are durable on return.
@@ -141,7 +140,7 @@ mod tests {
         let (membership, _) = start(&dir);
         assert_eq!(std::fs::read_to_string(dir.path().join("zoo.cfg.bak")).unwrap(), text);
         let first = membership.view().current.with_version(0x1_0000_0000);
-        membership.see(&Arc::new(first.clone()));
+        membership.see(&Arc::new(first.clone())).unwrap();
         membership.activate(&Arc::new(first));
 
         let (membership, found) = start(&dir);
@@ -149,7 +148,7 @@ mod tests {
         assert_eq!(found.client.address.map(|address| address.port()), Some(7));
         let lines = "server.1=127.0.0.1:1:2:participant;0.0.0.0:9\nserver.2=b:1:2\nversion=200000005";
         let second = Arc::new(Verifier::from_text(lines, false).unwrap());
-        membership.see(&second);
+        membership.see(&second).unwrap();
         let found = settings(&dir).ensemble.unwrap();
         assert_eq!(found.verifier.version, 0x1_0000_0000);
         assert_eq!(found.last_seen.map(|seen| seen.version), Some(0x2_0000_0005));
@@ -167,5 +166,19 @@ mod tests {
             dynamic.display()
         );
         assert_eq!(now, expected);
+    }
+
+    #[test]
+    fn a_proposed_membership_that_cannot_be_written_is_said() {
+        let dir = Dir::new("membership-not-written");
+        let data = dir.path().display();
+        let text = format!(
+            "dataDir={data}\nclientPort=7\ninitLimit=5\nsyncLimit=2\nserver.1=127.0.0.1:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n"
+        );
+        std::fs::write(dir.path().join("zoo.cfg"), text).unwrap();
+        std::fs::write(dir.path().join("myid"), "1").unwrap();
+        let (membership, _) = start(&dir);
+        std::fs::create_dir(dir.path().join("zoo.cfg.dynamic.next.tmp")).unwrap();
+        assert!(membership.see(&Arc::new(membership.view().current.with_version(5))).is_err());
     }
 }

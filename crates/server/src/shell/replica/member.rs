@@ -158,9 +158,13 @@ impl ReplicaThread {
                 }
             }
             PeerEffect::SeeMembership { verifier } => {
-                if let Some(membership) = &self.shared.membership {
-                    let view = membership.see(&verifier);
-                    self.follow(&view);
+                let Some(membership) = &self.shared.membership else { return };
+                match membership.see(&verifier) {
+                    Ok(view) => self.follow(&view),
+                    Err(error) => {
+                        let why = format!("the proposed membership could not be written: {error}");
+                        self.shared.alarm.raise(UNEXPECTED, why);
+                    }
                 }
             }
             PeerEffect::ActivateMembership { verifier, sets_node } => self.activate(&verifier, sets_node),
