@@ -102,8 +102,7 @@ impl World {
                 return wrong(&format!("has another membership than {newest}"));
             }
             match Membership::read(&server.disk.fork(), id) {
-                Ok(found)
-                    if found.current.has_same_members(newest) && found.current.version == newest.version => {}
+                Ok(found) if check::is_same(&found.current, newest) => {}
                 other => return wrong(&format!("has other files than {newest}: {other:?}")),
             }
         }

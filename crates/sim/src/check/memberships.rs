@@ -67,7 +67,7 @@ impl Memberships {
     /// R2: one comes into force at a server. A version is one membership.
     pub(crate) fn activated(&mut self, server: usize, verifier: &Arc<Verifier>) -> Result<(), Failure> {
         let known = self.in_force.entry(verifier.version).or_insert_with(|| Arc::clone(verifier));
-        if known.to_string() == verifier.to_string() {
+        if known.has_same_members(verifier) {
             return Ok(());
         }
         let what = format!("server {} has another membership {:x} than others", server + 1, verifier.version);
@@ -184,7 +184,7 @@ impl Memberships {
             return wrong("an older membership than the tree's");
         }
         match self.in_force.get(&verifier.version) {
-            Some(known) if known.to_string() != text => wrong("not the membership of this version"),
+            Some(known) if !known.has_same_members(&verifier) => wrong("not the membership of this version"),
             None if verifier.version != 0 => wrong("no membership that was ever in force"),
             Some(_) | None => Ok(()),
         }
@@ -226,7 +226,9 @@ impl Memberships {
         };
         let is_right = match (&changed, &record.txn) {
             _ if got != expected.map(ErrorCode::code) => false,
-            (Ok(changed), Txn::Reconfig(txn)) => txn.data.as_deref() == Some(changed.to_string().as_bytes()),
+            (Ok(changed), Txn::Reconfig(_)) => {
+                membership_of(record).is_some_and(|made| is_same(&made, changed))
+            }
             _ => true,
         };
         if is_right {
@@ -242,9 +244,15 @@ impl Memberships {
 
 /// R4: at rest a server has the newest membership in memory and in its tree.
 pub(crate) fn is_told(newest: &Verifier, current: &Verifier, state: &State) -> bool {
-    let text = newest.to_string();
     let node = state.node(CONFIG).and_then(|node| node.data().map(|data| data.to_vec()));
-    current.to_string() == text && node.as_deref() == Some(text.as_bytes())
+    let text = String::from_utf8(node.unwrap_or_default()).unwrap_or_default();
+    let told = Verifier::from_text(&text, false);
+    is_same(newest, current) && told.is_ok_and(|told| is_same(newest, &told))
+}
+
+/// The order of the lines is that of a hash map, which depends on how it came to be.
+pub(crate) fn is_same(one: &Verifier, other: &Verifier) -> bool {
+    one.version == other.version && one.has_same_members(other)
 }
 
 fn changed(before: &Verifier, asked: &proto::ReconfigRequest, zxid: Zxid) -> Result<Verifier, ErrorCode> {

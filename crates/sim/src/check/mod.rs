@@ -50,7 +50,7 @@ use std::fmt;
 
 pub(crate) use history::{Asked, Heard, History, Op, OpId, Returned};
 pub(crate) use ledger::Ledger;
-pub(crate) use memberships::{CONFIG, Memberships, Remains, is_told};
+pub(crate) use memberships::{CONFIG, Memberships, Remains, is_same, is_told};
 
 /// A container that the leader should have deleted by now: its last child went in time for a look at it.
 pub(crate) fn container_left(

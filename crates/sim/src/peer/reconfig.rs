@@ -116,7 +116,7 @@ impl Process {
         }
     }
 
-    /// Without the file the server goes on, as the reference does; unless it has ended.
+    /// What was proposed must be in its file; without that of the one in force the server goes on.
     fn wrote(
         &mut self,
         u: &mut Universe,
@@ -125,8 +125,8 @@ impl Process {
         written: &io::Result<()>,
     ) {
         let is_cut = self.disk.store.disk().is_cut();
-        if is_cut {
-            self.end(Ending::Disk("cut short".to_owned()));
+        if is_cut || (proposed.is_some() && written.is_err()) {
+            self.end(Ending::Disk("no membership written".to_owned()));
         }
         if written.is_ok() || is_cut {
             u.memberships.written(self.host, proposed, in_force, is_cut);
