@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `follower last=4.3 accepted=4 current=4 [elected=5] [held=1000] [reconfig]`, `observer …` | begins |
 //! | `connected`, `receiving`, `received`, `lost WHY` | happens on the way to the leader |
-//! | `< PROPOSAL 5.1 [error]`, `< PROPOSAL 5.1 reconfig 1,2`, `< COMMIT 5.1`, `< NEWLEADER 5 [config]` … | the leader sends a packet |
+//! | `< PROPOSAL 5.1 [error]`, `< PROPOSAL 5.1 reconfig 1,2 [VERSION]`, `< COMMIT 5.1`, `< NEWLEADER 5 [config]` … | the leader sends a packet |
 //! | `accepted`, `current`, `durable 5.1`, `truncated 4.2`, `truncated WHY`, `installed` | the own disk answers |
 //! | `wait 100`, `deadline` | time passes: so much, or until the deadline |
 //! | `pending` | what the next role has to apply |
@@ -162,9 +162,10 @@ fn zxid(zxid: Zxid) -> String {
 
 fn record(words: &[&str]) -> Arc<TxnRecord> {
     let is_error = words.last() == Some(&"error");
-    let txn = if let [_, "reconfig", members] = words {
+    let txn = if let [_, "reconfig", members, version @ ..] = words {
+        let version = version.first().unwrap_or(&"9");
         let lines: String = members.split(',').map(|id| format!("server.{id}=h{id}:2:3\n")).collect();
-        let data = Some(Bytes::from(format!("{lines}version=9")));
+        let data = Some(Bytes::from(format!("{lines}version={version}")));
         Txn::Reconfig(SetDataTxn { path: "/zookeeper/config".to_string(), data, version: -1 })
     } else if is_error {
         Txn::Error(ErrorTxn { err: -5 })

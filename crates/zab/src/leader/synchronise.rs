@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ensemble::ServerId;
@@ -96,13 +95,19 @@ impl Leader {
         let note = LeaderNote::Synchronising { server: who.server, peer, how: stream.how, from: stream.from };
         out.push(LeaderAction::Note(note));
         out.extend(stream.items.into_iter().map(|what| LeaderAction::Send { link, what }));
+        // What comes with NEWLEADER is in force at UPTODATE. When the epoch begins that is what was proposed last, for it is agreed on
+        // by then. One that is proposed later follows NEWLEADER as any other proposal does.
+        // diverges(newleader-membership-in-force): the reference sends one that is not agreed on, and the learner puts it into force
+        let is_under_way = self.is_established() && self.last_seen.version > self.verifier.version;
+        let config = if is_under_way { &self.verifier } else { &self.last_seen };
+        let new_leader = Packet::NewLeader { zxid: self.first(), config: Some(config.to_string()) };
         // zk: Leader.startForwarding: observers hear of transactions once they are committed
-        if who.is_follower {
-            for record in &self.outstanding {
-                send(link, Packet::Proposal(Arc::clone(record)), out);
-            }
+        let proposals = self.outstanding.iter().filter(|_| who.is_follower).cloned().map(Packet::Proposal);
+        if is_under_way {
+            send_all(link, core::iter::once(new_leader).chain(proposals), out);
+        } else {
+            send_all(link, proposals.chain(core::iter::once(new_leader)), out);
         }
-        send(link, Packet::NewLeader { zxid: self.first(), config: Some(self.last_seen.to_string()) }, out);
     }
 
     // zk: Leader.waitForNewLeaderAck
@@ -177,4 +182,8 @@ impl Leader {
             self.commit(out);
         }
     }
+}
+
+fn send_all(link: LinkId, packets: impl Iterator<Item = Packet>, out: &mut Vec<LeaderAction>) {
+    packets.for_each(|packet| send(link, packet, out));
 }

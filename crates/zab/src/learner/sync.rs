@@ -278,9 +278,11 @@ impl Learner {
         if !matches!(self.phase, Phase::Acknowledged) {
             return self.unexpected("UPTODATE before the ACK of NEWLEADER", out);
         }
-        out.extend(
-            mem::take(&mut self.config).map(|verifier| LearnerAction::Activate { verifier, appointed: None }),
-        );
+        // A leader may have told of one that it proposed and that is not agreed on: its commit puts it into force.
+        // diverges(newleader-membership-in-force): the reference does not wait for that
+        let config =
+            mem::take(&mut self.config).filter(|verifier| !self.history.awaits(Zxid(verifier.version)));
+        out.extend(config.map(|verifier| LearnerAction::Activate { verifier, appointed: None }));
         out.push(LearnerAction::Send(Packet::Ack(self.epoch_zxid())));
         out.push(LearnerAction::Note(LearnerNote::Synchronised { epoch: self.epoch }));
         out.push(LearnerAction::Serve { epoch: self.epoch });
