@@ -14,7 +14,8 @@ use crate::world::World;
 impl World {
     /// Turns over one bit of a log or a snapshot.
     pub(crate) fn rot(&mut self, random: &mut Random, victim: usize) {
-        if self.universe.plan.voters < 3 {
+        // Where the membership changes, two servers may be all of it.
+        if self.universe.plan.voters < 3 || self.universe.plan.has_reconfig {
             return;
         }
         let host = self.universe.rotten.unwrap_or(victim);

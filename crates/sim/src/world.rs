@@ -352,6 +352,10 @@ impl World {
     /// What was committed in the last event may have changed the membership.
     fn follow_memberships(&mut self) {
         let u = &mut self.universe;
+        let servers = &self.servers;
+        let is_up = |host: usize| servers.get(host).is_some_and(Server::is_up);
+        let checked = u.memberships.are_committed(&u.ledger, is_up);
+        u.check(checked);
         let Some(newest) = u.memberships.follow(&u.ledger, u.now) else { return };
         u.marks.reach("reconfig committed");
         let is_first = |host: &usize| newest.member(Plan::server_id(*host)).is_some();

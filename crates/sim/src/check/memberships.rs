@@ -1,6 +1,6 @@
 //! Memberships in motion: which came into force, what the files of each server must say, and what a change leads to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ensemble::{Change, Refused, Rules, Verifier};
@@ -22,6 +22,10 @@ pub(crate) struct Memberships {
     committed: Vec<(Zxid, Micros, Arc<Verifier>)>,
     /// What the files of each server say, durably.
     files: Vec<Files>,
+    /// Servers for which a membership came into force in this event.
+    fresh: Vec<(usize, Zxid)>,
+    /// Those that came into force at a leader which ended before it could show so.
+    unshown: BTreeSet<Zxid>,
 }
 
 /// The files of one server.
@@ -50,7 +54,14 @@ pub(crate) const CONFIG: &str = "/zookeeper/config";
 impl Memberships {
     pub(crate) fn new(first: Arc<Verifier>, servers: usize) -> Self {
         let files = vec![Files::default(); servers];
-        Self { first, in_force: BTreeMap::new(), committed: Vec::new(), files }
+        Self {
+            first,
+            in_force: BTreeMap::new(),
+            committed: Vec::new(),
+            files,
+            fresh: Vec::new(),
+            unshown: BTreeSet::new(),
+        }
     }
 
     /// Takes what was committed since; the newest change if there is one.
@@ -66,12 +77,34 @@ impl Memberships {
 
     /// R2: one comes into force at a server. A version is one membership.
     pub(crate) fn activated(&mut self, server: usize, verifier: &Arc<Verifier>) -> Result<(), Failure> {
+        self.fresh.push((server, Zxid(verifier.version)));
         let known = self.in_force.entry(verifier.version).or_insert_with(|| Arc::clone(verifier));
         if known.has_same_members(verifier) {
             return Ok(());
         }
         let what = format!("server {} has another membership {:x} than others", server + 1, verifier.version);
         Err(Failure::new("R2", what))
+    }
+
+    /// R2: what came into force in this event is committed by now, unless its server has ended meanwhile.
+    pub(crate) fn are_committed(
+        &mut self,
+        ledger: &Ledger,
+        is_up: impl Fn(usize) -> bool,
+    ) -> Result<(), Failure> {
+        for (server, version) in std::mem::take(&mut self.fresh) {
+            if version.counter() == 0 || ledger.reconfigs().binary_search(&version).is_ok() {
+                continue;
+            }
+            if !is_up(server) {
+                self.unshown.insert(version);
+            } else if !self.unshown.contains(&version) {
+                let what =
+                    format!("membership {version} is in force at server {} and not committed", server + 1);
+                return Err(Failure::new("R2", what));
+            }
+        }
+        Ok(())
     }
 
     /// The newest of all that came into force.

@@ -65,11 +65,17 @@ impl Watcher<'_> {
             Heard::WatchesSet { zxid, set } => {
                 self.sees(*zxid)?;
                 self.compare_catch_up(index)?;
-                for path in set.data_watches.iter().chain(&set.exist_watches) {
-                    self.watch_unless_told(Table::Data, path, *zxid);
+                // What is told of one watch of a path leaves another one.
+                for path in &set.data_watches {
+                    let told = [EventKind::Deleted, EventKind::DataChanged];
+                    self.watch_unless_told(Table::Data, path, *zxid, told);
+                }
+                for path in &set.exist_watches {
+                    self.watch_unless_told(Table::Data, path, *zxid, [EventKind::Created; 2]);
                 }
                 for path in &set.child_watches {
-                    self.watch_unless_told(Table::Children, path, *zxid);
+                    let told = [EventKind::Deleted, EventKind::ChildrenChanged];
+                    self.watch_unless_told(Table::Children, path, *zxid, told);
                 }
                 set.persistent_watches.iter().for_each(|path| self.standing.watch(path, false, *zxid));
                 let recursive = &set.persistent_recursive_watches;
@@ -202,12 +208,8 @@ impl Watcher<'_> {
         Err(Failure::new("W4", what))
     }
 
-    fn watch_unless_told(&mut self, table: Table, path: &str, since: Zxid) {
-        let is_told = self.caught_up.iter().any(|(kind, told)| {
-            let is_children = *kind == EventKind::ChildrenChanged.code();
-            let is_deleted = *kind == EventKind::Deleted.code();
-            told == path && (is_deleted || is_children == (table == Table::Children))
-        });
+    fn watch_unless_told(&mut self, table: Table, path: &str, since: Zxid, kinds: [EventKind; 2]) {
+        let is_told = kinds.iter().any(|kind| self.caught_up.contains(&(kind.code(), path.to_owned())));
         if !is_told {
             self.watch_once(table, path, since);
         }

@@ -135,9 +135,7 @@ impl Administrator {
 
     fn look(&self, random: &mut Random) -> Request {
         match self.has_synced || random.chance(300) {
-            true => {
-                Request::GetData(proto::GetDataRequest { path: CONFIG.to_owned(), watch: random.chance(100) })
-            }
+            true => Request::GetData(proto::GetDataRequest { path: CONFIG.to_owned(), watch: false }),
             false => Request::Sync(proto::SyncRequest { path: "/".to_owned() }),
         }
     }
@@ -279,8 +277,6 @@ fn bulk(known: &Verifier, id: ServerId, leaves: bool, of: i64) -> Request {
 pub(super) fn outsider(random: &mut Random) -> Request {
     match random.chance(150) {
         true => change(None, Some(&random.between(1, 7).to_string()), -1),
-        false => {
-            Request::GetData(proto::GetDataRequest { path: CONFIG.to_owned(), watch: random.chance(200) })
-        }
+        false => Request::GetData(proto::GetDataRequest { path: CONFIG.to_owned(), watch: false }),
     }
 }

@@ -373,7 +373,10 @@ impl Client {
         };
         u.marks.reach("watch fired");
         // What setWatches tells is compared as a whole (W4); it may tell of a path once for each of its watches.
-        if !self.watching.fired(event.event_type, &event.path) && zxid.0 > 0 {
+        let is_watched = self.watching.fired(event.event_type, &event.path);
+        if zxid.0 <= 0 {
+            self.watching.caught_up(&event.path);
+        } else if !is_watched && !self.watching.is_caught_up(&event.path) {
             let what = format!("client {} is told of {} and does not watch it", self.index, event.path);
             u.fail(Failure::new("W3", what));
         }

@@ -13,6 +13,8 @@ pub(super) struct Watching {
     children: BTreeSet<String>,
     persistent: BTreeSet<String>,
     recursive: BTreeSet<String>,
+    /// Paths of which setWatches told on this connection: the server may have another watch of the same path left.
+    caught_up: BTreeSet<String>,
 }
 
 impl Watching {
@@ -72,8 +74,19 @@ impl Watching {
         stays || goes
     }
 
+    /// setWatches told of a path.
+    pub(super) fn caught_up(&mut self, path: &str) {
+        self.caught_up.insert(path.to_owned());
+    }
+
+    /// Whether it did, on this connection.
+    pub(super) fn is_caught_up(&self, path: &str) -> bool {
+        self.caught_up.contains(path)
+    }
+
     /// What is set again on a new connection.
-    pub(super) fn again(&self, relative_zxid: Zxid) -> Option<proto::SetWatches2> {
+    pub(super) fn again(&mut self, relative_zxid: Zxid) -> Option<proto::SetWatches2> {
+        self.caught_up.clear();
         let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
         let tables = [&self.data, &self.exist, &self.children, &self.persistent, &self.recursive];
         tables.iter().any(|table| !table.is_empty()).then(|| proto::SetWatches2 {
