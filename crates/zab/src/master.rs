@@ -51,8 +51,6 @@ pub struct Follower<'a> {
     pub history: History<'a>,
     /// The membership in force.
     pub verifier: &'a Verifier,
-    /// The last one that was proposed.
-    pub last_seen: &'a Verifier,
 }
 
 /// What an observer master wants done, in this order.
@@ -359,7 +357,9 @@ impl Master {
         let note = LeaderNote::Synchronising { server, peer, how: stream.how, from: stream.from };
         out.push(MasterAction::Note(note));
         out.extend(stream.items.into_iter().map(|what| MasterAction::Send { link, what }));
-        let config = Some(follower.last_seen.to_string());
+        // What comes with NEWLEADER is in force at UPTODATE: one that is only proposed follows with its commit.
+        // diverges(newleader-membership-in-force): the reference sends the one that is proposed
+        let config = Some(follower.verifier.to_string());
         send(link, Packet::NewLeader { zxid: self.first(), config }, out);
     }
 

@@ -215,6 +215,5 @@ fn follower(member: &Member, applied: Zxid) -> Follower<'_> {
     Follower {
         history: History { end: recent.last().unwrap_or(applied), processed: applied, recent },
         verifier: &member.peer.verifier,
-        last_seen: &member.last_seen,
     }
 }

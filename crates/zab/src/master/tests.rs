@@ -57,7 +57,7 @@ impl World {
         run: impl FnOnce(&mut Master, &Follower<'_>, &mut Vec<MasterAction>),
     ) -> Vec<MasterAction> {
         let history = History { end: Zxid(LAST), processed: Zxid(LAST), recent: &self.recent };
-        let follower = Follower { history, verifier: &self.verifier, last_seen: &self.verifier };
+        let follower = Follower { history, verifier: &self.verifier };
         let mut out = Vec::new();
         run(&mut self.master, &follower, &mut out);
         out.retain(|action| !matches!(action, MasterAction::Note(_)));
