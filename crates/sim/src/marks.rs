@@ -40,6 +40,7 @@ pub const WANTED: &[&str] = &[
     "EIO",
     "ENOSPC",
     "TTL znode created",
+    "a follower serves observers",
     "a joined member leads",
     "all members replaced",
     "another leader",

@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) has_local_sessions: bool,
     /// The membership changes while the run goes on.
     pub(crate) has_reconfig: bool,
+    /// Observers learn from followers.
+    pub(crate) has_observer_masters: bool,
     /// Only these kinds of faults; all when there are none.
     pub(crate) kinds: &'static [u64],
     pub(crate) pipeline: PipelineSettings,
@@ -96,6 +98,8 @@ impl Plan {
                 && sabotage == Sabotage::default()
                 && Random::stream(seed, "local sessions").chance(200),
             has_reconfig,
+            has_observer_masters: sabotage == Sabotage::default()
+                && Random::stream(seed, "observer masters").chance(500),
             kinds: &[],
             verifier: Arc::new(verifier(voters, observers)),
         };
@@ -166,7 +170,11 @@ impl Plan {
                 upgrades_sessions: self.has_local_sessions,
                 read_only: false,
             },
-            observers: replica::ObserverSettings::default(),
+            observers: replica::ObserverSettings {
+                uses_masters: self.has_observer_masters,
+                election_delay_ms: if self.has_observer_masters { 200 } else { 0 },
+                reconnect_delay_ms: 0,
+            },
         }
     }
 

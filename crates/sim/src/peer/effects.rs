@@ -141,11 +141,16 @@ impl Process {
             PeerEffect::Notify { to, message } => self.notify(u, to, message),
             PeerEffect::ConnectAll => self.connect_all(u),
             PeerEffect::Listen => self.is_listening = true,
-            PeerEffect::StopListening => self.is_listening = false,
-            PeerEffect::ListenForObservers | PeerEffect::DialMaster { .. } => {
-                self.end(Ending::Wrong("nobody wants observer masters in this world".to_owned()));
+            PeerEffect::ListenForObservers => {
+                u.marks.reach("a follower serves observers");
+                self.is_listening = true;
             }
+            PeerEffect::StopListening => self.is_listening = false,
             PeerEffect::Dial { attempt, leader, within_ms } => self.dial(u, attempt, leader, within_ms),
+            // Whoever comes to the wrong one of the two ports of a server is sent away there.
+            PeerEffect::DialMaster { attempt, master, within_ms } => {
+                self.dial(u, attempt, master, within_ms);
+            }
             PeerEffect::SendToLeader { attempt, packet } => self.send_to_leader(u, attempt, &packet),
             PeerEffect::HangUp { attempt } => self.hang_up(u, attempt),
             PeerEffect::SendToLearner { link, what } => self.send_to_learner(u, link, what),
