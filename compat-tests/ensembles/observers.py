@@ -173,8 +173,17 @@ def _join(steps, ensemble, load, observer, how):
         raise AssertionError(f"{observer} joined by {seen}, not by {how}")
     steps.say(f"{observer} joins {ensemble.master_of(observer)} by {how} in {took:.1f} s, {nodes} nodes equal")
     if observer.kind == "R" and how != "TRUNC":
-        _proof_of(ensemble, observer)
+        _proved_anew(ensemble, observer)
     load.ask(f"rate {BRISKLY}")
+
+
+def _proved_anew(ensemble, observer, seconds=20):
+    """Something was compared since its start: nothing at all would be equal, too."""
+    end = time.monotonic() + seconds
+    while not _proof_of(ensemble, observer)["zk_digest_txns_equal"]:
+        if time.monotonic() > end:
+            raise AssertionError(f"{observer} proved nothing since it came back: {numbers(observer)}")
+        time.sleep(0.1)
 
 
 def _sessions(ensemble):

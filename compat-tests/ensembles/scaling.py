@@ -10,13 +10,13 @@ from ensemble import QUICK_TICKS, connect
 from load import Load
 from reconfig import RATE, Moving
 from steps import proof
-from wire import CLOSE_SESSION, text
+from wire import CLOSE_SESSION, GET_DATA, text
 
 # So long a server that is refused gets to say so more than once.
 APART = 3
 WAIT = 60
 MARK = "version-2/standalone.mark"
-SYNC = 9
+SYNC, NO_NODE = 9, -101
 DISCARD = "-Dzookeeper.discardLocalData=true"
 
 
@@ -160,7 +160,7 @@ def _the_data_is_given_up(scene):
     scene.wait()
     assert not (one.data / MARK).exists()
     holds(one, "/others", 30)
-    holds(one, "/alone", 0)
+    gone(one, "/alone")
 
 
 def _the_reference_wrote_it(scene):
@@ -316,6 +316,13 @@ def holds(member, path, count):
     client.call(SYNC, text("/"))
     found = [client.get(f"{path}/{number}") for number in range(count)]
     assert found == [str(number).encode() for number in range(count)], f"{member} holds {found} below {path}"
+    client.call(CLOSE_SESSION, b"")
+
+
+def gone(member, path):
+    client = connect(member, WAIT)
+    error, _ = client.call(GET_DATA, text(path) + b"\0")
+    assert error == NO_NODE, f"{member} answers {error} for {path}"
     client.call(CLOSE_SESSION, b"")
 
 
