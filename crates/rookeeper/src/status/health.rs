@@ -7,7 +7,7 @@ use super::answers::Told;
 /// How the ensemble is; the exit code of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Health {
-    /// All that were asked serve, behind one leader.
+    /// All that were asked serve, behind one leader, which may leave clients to the others.
     Well = 0,
     /// It serves, and some do not, or do not agree.
     Degraded = 1,
@@ -20,12 +20,14 @@ pub(super) fn judge(asked: &[(String, Option<Told>)]) -> (Health, Vec<String>) {
     let mut why = Vec::new();
     let mut serving = 0;
     let mut heads: Vec<(&str, i64)> = Vec::new();
+    let leads_silently = may_lead_silently(asked);
     for (address, told) in asked {
         let Some(told) = told else {
             why.push(format!("{address} does not answer"));
             continue;
         };
         match told.mode.as_deref() {
+            None if leads_silently == Some(address) => {}
             None => why.push(format!("{address} runs and serves nobody: it has no leader")),
             Some("read-only") => why.push(format!("{address} serves reads only: it has no leader")),
             Some(mode) => {
@@ -45,7 +47,21 @@ pub(super) fn judge(asked: &[(String, Option<Told>)]) -> (Health, Vec<String>) {
         _ if why.is_empty() => Health::Well,
         _ => Health::Degraded,
     };
+    why.extend(leads_silently.map(|address| format!("{address} leads without clients, or has no leader")));
     (health, why)
+}
+
+/// The only one that serves nobody, where others follow and nobody says that it leads: with `leaderServes=no` a leader
+/// answers like a server that has none.
+pub(super) fn may_lead_silently(asked: &[(String, Option<Told>)]) -> Option<&str> {
+    let with_mode = |mode: Option<&'static str>| {
+        asked.iter().filter(move |(_, told)| told.as_ref().is_some_and(|told| told.mode.as_deref() == mode))
+    };
+    let mut silent = with_mode(None);
+    let (address, _) = silent.next()?;
+    let has_leader = with_mode(Some("leader")).next().is_some();
+    let has_follower = with_mode(Some("follower")).next().is_some();
+    (silent.next().is_none() && has_follower && !has_leader).then_some(address.as_str())
 }
 
 /// How many transactions a server is behind the leader, as far as the moment of asking tells.
@@ -86,6 +102,30 @@ mod tests {
                 Health::Degraded,
                 vec!["s1 runs and serves nobody: it has no leader"],
             ),
+            (
+                vec![told("", 1), follower.clone(), told("observer", 4)],
+                Health::Well,
+                vec!["s0 leads without clients, or has no leader"],
+            ),
+            (
+                vec![told("", 1), follower.clone(), None],
+                Health::Degraded,
+                vec!["s2 does not answer", "s0 leads without clients, or has no leader"],
+            ),
+            (
+                vec![told("", 1), follower.clone(), told("", 1)],
+                Health::Degraded,
+                vec![
+                    "s0 runs and serves nobody: it has no leader",
+                    "s2 runs and serves nobody: it has no leader",
+                ],
+            ),
+            (
+                vec![told("", 1), leader.clone(), follower.clone()],
+                Health::Degraded,
+                vec!["s0 runs and serves nobody: it has no leader"],
+            ),
+            (vec![told("", 1)], Health::Down, vec!["s0 runs and serves nobody: it has no leader"]),
             (vec![told("read-only", 1)], Health::Down, vec!["s0 serves reads only: it has no leader"]),
             (vec![leader.clone(), leader], Health::Degraded, vec!["s0 and s1 each lead, or stand alone"]),
             (vec![None], Health::Down, vec!["s0 does not answer"]),

@@ -153,7 +153,11 @@ fn cells(row: &Row, asked: &[(String, Option<Told>)]) -> [String; 9] {
     let told = row.told.as_ref();
     let role = match told {
         None => format!("{} (no answer)", row.listed_as.unwrap_or("?")),
-        Some(Told { mode: None, .. }) => format!("{} (looking)", row.listed_as.unwrap_or("?")),
+        Some(Told { mode: None, .. }) => {
+            let may_lead = health::may_lead_silently(asked) == Some(&row.address);
+            let state = if may_lead { "leading or looking" } else { "looking" };
+            format!("{} ({state})", row.listed_as.unwrap_or("?"))
+        }
         Some(Told { mode: Some(mode), .. }) => mode.clone(),
     };
     let zxid = told.and_then(|told| told.zxid);
