@@ -113,9 +113,9 @@ impl Peers {
         match effect {
             PeerEffect::Notify { to, message } => self.mesh.send(to, message),
             PeerEffect::ConnectAll => self.mesh.connect_all(),
-            PeerEffect::Listen => self.listen(self.settings.own.quorum_addresses()),
+            PeerEffect::Listen => self.listen("quorum port", self.settings.own.quorum_addresses()),
             PeerEffect::ListenForObservers => {
-                self.listen(self.settings.observer_addresses(&self.settings.own));
+                self.listen("port for observers", self.settings.observer_addresses(&self.settings.own));
             }
             PeerEffect::StopListening => self.learners.stop_listening(),
             PeerEffect::Dial { attempt, leader, within_ms } => {
@@ -165,8 +165,8 @@ impl Peers {
         None
     }
 
-    fn listen(&mut self, addresses: Vec<HostPort>) {
-        self.learners.listen(addresses, &self.runtime, &self.shared, &self.settings, &self.out);
+    fn listen(&mut self, name: &'static str, addresses: Vec<HostPort>) {
+        self.learners.listen(name, addresses, &self.runtime, &self.shared, &self.settings, &self.out);
     }
 
     fn dial(&mut self, attempt: Attempt, leader: ServerId, door: Door, within_ms: u64) {

@@ -55,9 +55,10 @@ impl LearnerLinks {
         Self { links: HashMap::new(), listening: None, last: Arc::default() }
     }
 
-    /// Opens a port: the quorum port of a leader, or that of a follower for observers.
+    /// Opens a port, the `name` of which is for the log: the quorum port of a leader, or that of a follower for observers.
     pub(crate) fn listen(
         &mut self,
+        name: &'static str,
         addresses: Vec<HostPort>,
         runtime: &Handle,
         shared: &Arc<Shared>,
@@ -67,6 +68,7 @@ impl LearnerLinks {
         self.stop_listening();
         let acceptor = Acceptor {
             shared: Arc::clone(shared),
+            name,
             addresses,
             settings: Arc::clone(settings),
             out: out.clone(),
@@ -110,6 +112,7 @@ impl Drop for LearnerLinks {
 /// The task behind the port.
 struct Acceptor {
     shared: Arc<Shared>,
+    name: &'static str,
     addresses: Vec<HostPort>,
     settings: Arc<PortSettings>,
     out: mpsc::Sender<PeerMessage>,
@@ -130,7 +133,7 @@ impl Acceptor {
     /// One address; that it cannot be bound keeps no other from being served.
     async fn serve(&self, address: &HostPort) {
         let listener = self.bind(address).await;
-        tracing::info!(%address, "waiting for learners");
+        tracing::info!(%address, "waiting for learners at the {}", self.name);
         self.accept(listener).await;
     }
 
@@ -142,13 +145,13 @@ impl Acceptor {
         let (mut pause, mut said) = (BIND_RETRY_FIRST, SaidLately::default());
         loop {
             let candidates =
-                own_name::wait_for("quorum port", address, LOOKUP_EVERY, || own_name::resolve(address)).await;
+                own_name::wait_for(self.name, address, LOOKUP_EVERY, || own_name::resolve(address)).await;
             match own_name::bind_first(candidates, BACKLOG) {
                 Ok(listener) => return listener,
                 Err(error) if pause == BIND_RETRY_EVERY && said.is_due(std::time::Instant::now()) => {
-                    tracing::error!(%address, "the quorum port cannot be bound: {error}; tried again");
+                    tracing::error!(%address, "the {} cannot be bound: {error}; tried again", self.name);
                 }
-                Err(error) => tracing::debug!(%address, "the quorum port cannot be bound yet: {error}"),
+                Err(error) => tracing::debug!(%address, "the {} cannot be bound yet: {error}", self.name),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(BIND_RETRY_EVERY);

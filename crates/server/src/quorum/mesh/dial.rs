@@ -120,10 +120,25 @@ fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
 /// address may bring one.
 // zk: QuorumCnxManager.SendWorker.asyncValidateIfSocketIsStillReachable
 pub(super) async fn check(shared: Arc<Shared>, check: Check) {
-    let is_there = shared.settings.paths.answers(check.address, LINK_PROBE).await;
+    let is_there = any_answers(&shared.settings.paths, check.places, LINK_PROBE).await;
     if let Some(order) = shared.table().end_check(check.id, is_there) {
         shared.spawn_dial(order);
     }
+}
+
+/// Asks at all at once, until one answers.
+async fn any_answers(paths: &Paths, places: Vec<SocketAddr>, limit: Duration) -> bool {
+    let mut asked = JoinSet::new();
+    for place in places {
+        let paths = paths.clone();
+        asked.spawn(async move { paths.answers(place, limit).await });
+    }
+    while let Some(answer) = asked.join_next().await {
+        if answer.unwrap_or(false) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Options of every connection of the mesh.

@@ -17,7 +17,7 @@ mod decision;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::initial_message::{InitialMessage, OBSERVER_WITHOUT_ID};
 use super::settings::{
-    DIAL_BACK_BURST, DIAL_BACK_EVERY, DIAL_DELAY_MAX, DIAL_DELAY_MIN, MeshSettings, NON_MEMBER_BURST,
-    NON_MEMBER_EVERY, NON_MEMBERS_MAX,
+    ADDRESSES_TRIED_MAX, DIAL_BACK_BURST, DIAL_BACK_EVERY, DIAL_DELAY_MAX, DIAL_DELAY_MIN, MeshSettings,
+    NON_MEMBER_BURST, NON_MEMBER_EVERY, NON_MEMBERS_MAX,
 };
 
 use crate::own_name::SaidLately;
@@ -129,13 +129,15 @@ impl Table {
     // zk: QuorumCnxManager.connectOne
     // diverges(reachability-of-one-address): the reference asks for members with one address too
     pub(super) fn begin_check(&mut self, to: ServerId) -> Option<Check> {
-        let port = self.members.get(&to).filter(|addresses| addresses.len() > 1)?.first()?.port;
+        let addresses = self.members.get(&to).filter(|addresses| addresses.len() > 1)?;
+        let ports: BTreeSet<u16> = addresses.iter().map(|address| address.port).collect();
         let link = self.peers.get_mut(&to)?.link.as_mut()?;
         if std::mem::replace(&mut link.is_checked, true) {
             return None;
         }
         let id = LinkId { peer: to, number: link.number };
-        Some(Check { id, address: SocketAddr::new(link.remote.ip(), port) })
+        let places = ports.into_iter().take(ADDRESSES_TRIED_MAX);
+        Some(Check { id, places: places.map(|port| SocketAddr::new(link.remote.ip(), port)).collect() })
     }
 
     /// The answer. A connection whose other end is gone goes, and a new one is asked for.

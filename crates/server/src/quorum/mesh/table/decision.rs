@@ -49,13 +49,13 @@ impl DialOrder {
     }
 }
 
-/// A task to be started: does the address at the other end of this connection still answer?
+/// A task to be started: does the address at the other end of this connection still answer, at any of these ports?
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::quorum::mesh) struct Check {
     /// The connection.
     pub(in crate::quorum::mesh) id: LinkId,
-    /// The address, with a port where the peer listens.
-    pub(in crate::quorum::mesh) address: SocketAddr,
+    /// The address, with each port where the peer listens: which of them belongs to it, only a name would tell.
+    pub(in crate::quorum::mesh) places: Vec<SocketAddr>,
 }
 
 /// What to do with a connection that said who it is.

@@ -315,10 +315,13 @@ fn the_connection_to_one_of_several_addresses_is_checked_and_goes_when_it_is_dea
     let mut world = World::new();
     let seat = world.keep(9);
     assert_eq!(world.table.begin_check(ServerId(9)), None, "one address is the only way");
-    world.table.set_members(BTreeMap::from([(ServerId(9), vec![address("a"), address("b")])]));
+    let at = |host: &str, port| HostPort { host: host.to_owned(), port };
+    let several = vec![at("a", 3889), at("b", 3888), at("c", 3889)];
+    world.table.set_members(BTreeMap::from([(ServerId(9), several)]));
     assert_eq!(world.table.begin_check(ServerId(1)), None, "no connection");
     let check = world.table.begin_check(ServerId(9)).unwrap();
-    assert_eq!((check.id, check.address.ip()), (seat.id, seat.remote.ip()));
+    let ports = [3888, 3889].map(|port| SocketAddr::new(seat.remote.ip(), port));
+    assert_eq!((check.id, check.places), (seat.id, ports.to_vec()), "whichever of them is at its end");
     assert_eq!(world.table.begin_check(ServerId(9)), None, "one question at a time");
     assert!(world.table.end_check(check.id, true).is_none());
     let check = world.table.begin_check(ServerId(9)).unwrap();
