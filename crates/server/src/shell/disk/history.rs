@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jute::Zxid;
 use replica::Event;
-use storage::{Disk, StorageError, epochs};
+use storage::{Disk, StorageError, Store, epochs};
 use tree::State;
 use tree::snapshot::View;
 
@@ -14,6 +14,36 @@ use super::super::snapshots::SLICE_ITEMS;
 use super::{DiskAnswer, DiskCommand, DiskThread};
 use crate::data::{self, TrailerSettings};
 
+/// What a member does with the mark that a standalone server left. One that cannot be removed is not kept either, so that it
+/// counts no more from the next epoch on.
+#[derive(Debug, Default)]
+pub(super) struct StandaloneMark {
+    /// An ensemble has the history, and the mark could not be removed yet.
+    is_to_go: bool,
+}
+
+impl StandaloneMark {
+    /// An ensemble has the history.
+    fn forget<D: Disk>(&mut self, store: &Store<D>) {
+        let outcome = store.forget_standalone();
+        self.is_to_go = outcome.is_err();
+        if let Err(error) = outcome {
+            tracing::warn!(
+                "the mark of a standalone history could not be removed; tried again with the next epoch: {error}"
+            );
+        }
+    }
+
+    /// To be called before `epoch` becomes the current one.
+    fn before_epoch<D: Disk>(&mut self, store: &Store<D>, epoch: i64) -> Result<(), StorageError> {
+        if self.is_to_go {
+            self.forget(store);
+            return Ok(());
+        }
+        store.keep_standalone_mark(epoch)
+    }
+}
+
 impl<D: Disk> DiskThread<D> {
     /// Carries out anything but an append; false when the process is to end.
     pub(super) fn carry_out(&mut self, command: DiskCommand) -> bool {
@@ -21,7 +51,10 @@ impl<D: Disk> DiskThread<D> {
             DiskCommand::Append(_) => return true,
             DiskCommand::AcceptedEpoch(epoch) => self.write_accepted(epoch),
             DiskCommand::CurrentEpoch(epoch) => self.write_current(epoch),
-            DiskCommand::ForgetStandalone => return self.forget_standalone(),
+            DiskCommand::ForgetStandalone => {
+                self.standalone_mark.forget(&self.store);
+                return true;
+            }
             DiskCommand::Truncate(zxid) => self.truncate(zxid),
             DiskCommand::InstallSnapshot(view) => self.install(*view),
             DiskCommand::GiveUpHistory(why) => self.give_up(&why),
@@ -46,21 +79,13 @@ impl<D: Disk> DiskThread<D> {
         Ok(event(Event::AcceptedEpochWritten { epoch }))
     }
 
-    fn write_current(&self, epoch: i32) -> Result<DiskAnswer, String> {
-        self.store
-            .keep_standalone_mark(i64::from(epoch))
+    fn write_current(&mut self, epoch: i32) -> Result<DiskAnswer, String> {
+        self.standalone_mark
+            .before_epoch(&self.store, i64::from(epoch))
             .map_err(|error| format!("the mark of a standalone history could not be written: {error}"))?;
         epochs::write_current(self.store.disk(), self.store.snapshot_dir(), i64::from(epoch))
             .map_err(|error| format!("currentEpoch could not be written: {error}"))?;
         Ok(event(Event::CurrentEpochWritten { epoch }))
-    }
-
-    /// A mark that stays counts no more once there is another epoch.
-    fn forget_standalone(&self) -> bool {
-        if let Err(error) = self.store.forget_standalone() {
-            tracing::warn!("the mark of a standalone history stays: {error}");
-        }
-        true
     }
 
     /// Everything that was appended is synced: batches before this command are written.
@@ -130,4 +155,49 @@ impl<D: Disk> DiskThread<D> {
 
 fn event(event: Event) -> DiskAnswer {
     DiskAnswer { event, state: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use storage::disk::Fault;
+    use storage::{SimulatedDisk, StoreSettings};
+
+    use super::*;
+
+    fn store(disk: &SimulatedDisk) -> Store<SimulatedDisk> {
+        Store::open(disk.clone(), StoreSettings::new(Path::new("/data"))).unwrap()
+    }
+
+    fn is_marked_in(disk: &SimulatedDisk, mark: &mut StandaloneMark, epoch: i64) -> bool {
+        let store = store(disk);
+        mark.before_epoch(&store, epoch).unwrap();
+        epochs::write_current(disk, store.snapshot_dir(), epoch).unwrap();
+        store.is_standalone_history().unwrap()
+    }
+
+    #[test]
+    fn a_mark_that_could_not_be_removed_is_not_renewed() {
+        for epochs_of_failure in 0..3 {
+            let disk = SimulatedDisk::new();
+            store(&disk).mark_standalone(Zxid(5)).unwrap();
+            let mut mark = StandaloneMark::default();
+            assert!(is_marked_in(&disk, &mut mark, 1), "nobody has the history yet");
+            if epochs_of_failure > 0 {
+                disk.fail_at(disk.operations(), Fault::Eio);
+            }
+            mark.forget(&store(&disk));
+            assert_eq!(store(&disk).is_standalone_history().unwrap(), epochs_of_failure > 0);
+            if epochs_of_failure > 1 {
+                disk.fail_at(disk.operations(), Fault::Eio);
+            }
+            assert!(!is_marked_in(&disk, &mut mark, 2), "{epochs_of_failure}");
+            assert_eq!(mark.is_to_go, epochs_of_failure > 1);
+            assert!(!is_marked_in(&disk, &mut mark, 3), "{epochs_of_failure}");
+            assert!(!mark.is_to_go);
+            disk.crash(1);
+            assert!(!store(&disk).is_standalone_history().unwrap(), "{epochs_of_failure}");
+        }
+    }
 }

@@ -31,6 +31,7 @@ pub(crate) struct DiskThread<D: Disk> {
     buffer: Vec<u8>,
     /// A standalone server that has written nothing yet.
     is_to_be_marked: bool,
+    standalone_mark: history::StandaloneMark,
 }
 
 /// Batches that go into one sync.
@@ -61,6 +62,7 @@ impl<D: Disk> DiskThread<D> {
             last_flush: Instant::now(),
             buffer: Vec::new(),
             is_to_be_marked: shared.settings.ensemble.is_none(),
+            standalone_mark: history::StandaloneMark::default(),
             shared,
             inbox,
         }
