@@ -129,6 +129,23 @@ fn observers_find_followers_at_one_port() {
     assert!(!warnings.iter().any(|line| line.contains("without effect")), "{warnings:?}");
 }
 
+#[test]
+fn that_an_observer_writes_its_log_all_the_same_is_said_once() {
+    let text = "initLimit=5\nsyncLimit=2\nserver.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2:observer";
+    for (more, wanted) in [
+        ("", 0),
+        ("syncEnabled=true", 0),
+        ("syncEnabled=false", 1),
+        ("observer.syncEnabled=false", 1),
+        ("syncEnabled=false\nobserver.syncEnabled=true", 0),
+        ("syncEnabled=false\nobserver.syncEnabled=false", 1),
+    ] {
+        let warnings = check_member(&format!("{text}\n{more}"), "3").unwrap().warnings;
+        let said = warnings.iter().filter(|line| line.contains("without effect")).count();
+        assert_eq!(said, wanted, "{more}: {warnings:?}");
+    }
+}
+
 fn check_member(text: &str, myid: &str) -> Result<Settings, SettingsError> {
     let dir = crate::scratch::Dir::new("member");
     std::fs::write(dir.path().join("myid"), myid).unwrap();

@@ -73,8 +73,6 @@ pub struct EnsembleSettings {
     pub observer_election_delay_ms: u64,
     /// The same on top for one that learns from the leader itself.
     pub observer_reconnect_delay_ms: u64,
-    /// An observer writes a log and snapshots.
-    pub observer_syncs: bool,
     /// An address that a stranger names on the election port is dialled back.
     pub dials_back_strangers: bool,
 }
@@ -110,7 +108,7 @@ pub(super) fn check(
     let handshake = values.int("zookeeper.quorumCnxnTimeoutMs", -1);
     let retries = values.int("zookeeper.electionPortBindRetry", 3);
     let connect_limit = values.key_int("connectToLearnerMasterLimit")?.unwrap_or(0);
-    let syncs = values.key_boolean("syncEnabled", true)?;
+    warn_of_observer_syncs(values)?;
     Ok(EnsembleSettings {
         learner_type: own.learner_type,
         init_limit,
@@ -144,7 +142,6 @@ pub(super) fn check(
         observer_master_port: observer_master_port(values)?,
         observer_election_delay_ms: positive(values.long("zookeeper.observer.election.DelayMs", 200)),
         observer_reconnect_delay_ms: positive(values.long("zookeeper.observer.reconnectDelayMs", 0)),
-        observer_syncs: values.boolean("zookeeper.observer.syncEnabled", syncs),
         dials_back_strangers: values.boolean("zookeeper.election.dialBackStrangers", true),
         me,
         own,
@@ -156,6 +153,17 @@ pub(super) fn check(
 
 // zk: ZKDatabase.DEFAULT_COMMIT_LOG_COUNT
 const COMMIT_LOG_DEFAULT: i32 = 500;
+
+/// The property goes before the key.
+// zk: QuorumPeer.getSyncEnabled
+fn warn_of_observer_syncs(values: &Values<'_>) -> Result<(), SettingsError> {
+    let by_key = values.key_boolean("syncEnabled", true)?;
+    if !values.boolean("zookeeper.observer.syncEnabled", by_key) {
+        let text = "syncEnabled=false is without effect in this server so far: observers write their log and snapshots";
+        values.warn(text.to_owned());
+    }
+    Ok(())
+}
 
 /// A key goes before the property of the same name.
 fn reachability_probe(values: &Values<'_>) -> Result<Option<Duration>, SettingsError> {
