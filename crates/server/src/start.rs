@@ -167,7 +167,7 @@ fn share<D: Disk>(
         in_process: AtomicUsize::new(0),
         large_bytes: AtomicUsize::new(0),
         trace_mask: AtomicI64::new(crate::words::TRACE_MASK_DEFAULT),
-        client_port: listener::ClientPort::new(settings.client.address, address),
+        client_port: client_port(&settings, address),
         membership: settings.ensemble.as_ref().map(|member| {
             let (config, is_enabled) = (settings.config_file.as_deref(), settings.requests.reconfig_enabled);
             Membership::new(member, config, is_enabled)
@@ -182,6 +182,13 @@ fn share<D: Disk>(
         settings,
     };
     (Arc::new(shared), store, recovery.replayed > 0)
+}
+
+/// The port of the own server line, unless its name is still waited for.
+fn client_port(settings: &Settings, bound: Option<SocketAddr>) -> listener::ClientPort {
+    let own = settings.ensemble.as_ref().and_then(|member| member.own.client.clone());
+    let asked = own.filter(|_| settings.client.address.is_some());
+    listener::ClientPort::new(asked, settings.client.address, bound)
 }
 
 impl Handle {
@@ -354,4 +361,46 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .name(name.to_owned())
         .spawn(run)
         .map_err(|error| StartError::system(&format!("start the {name} thread"), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use ensemble::HostPort;
+
+    use super::*;
+    use crate::settings::{ConfigSource, Raw};
+
+    #[test]
+    fn clients_are_accepted_where_they_were_until_the_name_of_the_next_place_has_an_address() {
+        let dir = crate::scratch::Dir::new("moves");
+        let path = dir.path().join("zoo.cfg");
+        let lines = format!("dataDir={}\nclientPort=0\nadmin.enableServer=false", dir.path().display());
+        std::fs::write(&path, lines).unwrap();
+        let raw = Raw::gather(&ConfigSource::File(path), &[], |_| None).unwrap();
+        let handle = start(Settings::check(&raw).unwrap()).unwrap();
+        let go_to = |host: &str| {
+            let client = HostPort { host: host.to_owned(), port: 0 };
+            listener::move_to(&handle.shared, handle.runtime.as_ref().unwrap().handle(), &client);
+        };
+        let first = handle.address().unwrap();
+        go_to("no-such-name.invalid");
+        assert_eq!(handle.address(), Some(first));
+        TcpStream::connect(("127.0.0.1", first.port())).unwrap();
+        go_to("localhost");
+        let until = Instant::now() + Duration::from_secs(30);
+        let next = loop {
+            assert!(Instant::now() < until, "it does not move");
+            if let Some(next) = handle.address().filter(|address| *address != first) {
+                break next;
+            }
+            std::thread::yield_now();
+        };
+        TcpStream::connect(next).unwrap();
+        go_to("localhost");
+        assert_eq!(handle.address(), Some(next));
+        TcpStream::connect(next).unwrap();
+        assert_eq!(handle.shutdown(), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! The client port: accepts while there is room, and says so once when there is none.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -66,17 +66,69 @@ pub(crate) struct ClientPort {
 
 #[derive(Debug)]
 struct Place {
-    /// As it was asked for.
+    /// The client address of the membership, as it was asked for last.
+    asked: Option<HostPort>,
+    /// The address that it has.
     wanted: Option<SocketAddr>,
     /// As it is bound.
     bound: Option<SocketAddr>,
     /// Who accepts there.
     task: Option<JoinHandle<()>>,
+    /// Who looks up the name of the next place.
+    lookup: Option<JoinHandle<()>>,
+}
+
+/// What asking for a client address comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// It is what was asked for before.
+    Same,
+    /// It is an address.
+    Address { wanted: SocketAddr, any_host: bool },
+    /// It is a name.
+    Name,
+}
+
+impl Place {
+    /// Never looks a name up.
+    fn ask(&mut self, client: &HostPort) -> Asked {
+        if self.asked.as_ref() == Some(client) {
+            return Asked::Same;
+        }
+        self.asked = Some(client.clone());
+        if let Some(lookup) = self.lookup.take() {
+            lookup.abort();
+        }
+        match client_host(&client.host) {
+            None => {
+                let wanted = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), client.port);
+                Asked::Address { wanted, any_host: true }
+            }
+            Some(host) => host.parse().map_or(Asked::Name, |ip: IpAddr| Asked::Address {
+                wanted: SocketAddr::new(ip, client.port),
+                any_host: false,
+            }),
+        }
+    }
+
+    /// Whether clients are to be accepted elsewhere now.
+    fn move_to(&mut self, wanted: SocketAddr) -> bool {
+        let before = self.wanted.replace(wanted);
+        let moves = before.is_none_or(|before| !is_same(before, wanted));
+        if moves {
+            self.bound = None;
+        }
+        moves
+    }
 }
 
 impl ClientPort {
-    pub(crate) fn new(wanted: Option<SocketAddr>, bound: Option<SocketAddr>) -> Self {
-        let place = Place { wanted, bound, task: None };
+    pub(crate) fn new(
+        asked: Option<HostPort>,
+        wanted: Option<SocketAddr>,
+        bound: Option<SocketAddr>,
+    ) -> Self {
+        let place = Place { asked, wanted, bound, task: None, lookup: None };
         Self { place: Mutex::new(place), turn: watch::Sender::new(0) }
     }
 
@@ -97,64 +149,53 @@ pub(crate) fn begin(shared: &Arc<Shared>, runtime: &Handle, listener: TcpListene
     lock(&shared.client_port.place).task = Some(task);
 }
 
-/// Accepts elsewhere, if that is elsewhere; connections that stand go on. A name without an address is waited for.
+/// Accepts elsewhere, if that is elsewhere; connections that stand go on. Until a name has an address, all stays as it is.
 // zk: NIOServerCnxnFactory.reconfigure
 // diverges(client-port-bound-later): the reference tries once
 pub(crate) fn move_to(shared: &Arc<Shared>, runtime: &Handle, client: &HostPort) {
-    let (wanted, any_host) = match client_host(&client.host) {
-        None => (Some(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), client.port)), true),
-        Some(host) => {
-            ((host.as_str(), client.port).to_socket_addrs().ok().and_then(|mut all| all.next()), false)
+    let mut place = lock(&shared.client_port.place);
+    match place.ask(client) {
+        Asked::Same => {}
+        Asked::Address { wanted, any_host } => settle(shared, runtime, &mut place, wanted, any_host),
+        Asked::Name => {
+            let lookup = look_up(Arc::clone(shared), runtime.clone(), client.clone());
+            place.lookup = Some(runtime.spawn(lookup));
         }
+    }
+}
+
+/// Accepts at the address of a name, once it has one.
+// diverges(waits-for-own-name): the reference does not start
+async fn look_up(shared: Arc<Shared>, runtime: Handle, client: HostPort) {
+    let mut stage = shared.stage.subscribe();
+    let found = tokio::select! {
+        found = own_name::wait_for("client port", &client, LOOKUP_EVERY, || own_name::resolve(&client)) => found,
+        _ = stage.wait_for(|stage| *stage != Stage::Serving) => return,
     };
-    let port = &shared.client_port;
-    let mut place = lock(&port.place);
-    if let (Some(before), Some(wanted)) = (place.wanted, wanted)
-        && is_same(before, wanted)
-    {
+    let mut place = lock(&shared.client_port.place);
+    if let (true, Some(wanted)) = (place.asked.as_ref() == Some(&client), found.first()) {
+        settle(&shared, &runtime, &mut place, *wanted, false);
+    }
+}
+
+/// Ends accepting where it was, and begins at `wanted`.
+fn settle(shared: &Arc<Shared>, runtime: &Handle, place: &mut Place, wanted: SocketAddr, any_host: bool) {
+    if !place.move_to(wanted) {
         return;
     }
-    place.wanted = wanted;
-    place.bound = None;
+    let port = &shared.client_port;
     port.turn.send_modify(|turn| *turn += 1);
     let before = place.task.take();
-    let (shared, mut turn, client) = (Arc::clone(shared), port.turn.subscribe(), client.clone());
+    let (shared, mut turn) = (Arc::clone(shared), port.turn.subscribe());
     place.task = Some(runtime.spawn(async move {
-        turn.mark_unchanged();
         if let Some(before) = before {
             // A task that panicked has raised the alarm.
             let _ = before.await;
         }
-        let wanted = match wanted {
-            Some(wanted) => wanted,
-            None => match wait_for_name(&shared, &client, &mut turn).await {
-                Some(found) => found,
-                None => return,
-            },
-        };
         if let Some(listener) = bind_again(&shared, wanted, any_host, &mut turn).await {
             accept(shared, listener, turn).await;
         }
     }));
-}
-
-/// The address of a name, once it has one; none when another place is wanted.
-// diverges(waits-for-own-name): the reference does not start
-async fn wait_for_name(
-    shared: &Shared,
-    client: &HostPort,
-    turn: &mut watch::Receiver<u64>,
-) -> Option<SocketAddr> {
-    let mut stage = shared.stage.subscribe();
-    let found = tokio::select! {
-        found = own_name::wait_for("client port", client, LOOKUP_EVERY, || own_name::resolve(client)) => found,
-        _ = turn.changed() => return None,
-        _ = stage.wait_for(|stage| *stage != Stage::Serving) => return None,
-    };
-    let mut place = lock(&shared.client_port.place);
-    // Turns change under this lock.
-    place.wanted = found.into_iter().next().filter(|_| !turn.has_changed().unwrap_or(true));
-    place.wanted
 }
 
 fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
@@ -174,7 +215,12 @@ async fn bind_again(
     while !turn.has_changed().unwrap_or(true) && *shared.stage.borrow() == Stage::Serving {
         match bind(&settings, wanted).and_then(TcpListener::from_std) {
             Ok(listener) => {
-                lock(&shared.client_port.place).bound = listener.local_addr().ok();
+                let mut place = lock(&shared.client_port.place);
+                // Turns change under this lock.
+                if turn.has_changed().unwrap_or(true) {
+                    return None;
+                }
+                place.bound = listener.local_addr().ok();
                 tracing::info!(address = %wanted, "clients are accepted here from now on");
                 return Some(listener);
             }
@@ -290,5 +336,47 @@ mod tests {
     fn running_out_of_descriptors_is_known() {
         assert!(is_out_of_resources(&io::Error::from_raw_os_error(24)));
         assert!(!is_out_of_resources(&io::ErrorKind::ConnectionAborted.into()));
+    }
+
+    fn place(asked: Option<&str>, wanted: &str) -> Place {
+        let wanted = Some(wanted.parse().unwrap());
+        Place { asked: asked.map(host_port), wanted, bound: wanted, task: None, lookup: None }
+    }
+
+    fn host_port(text: &str) -> HostPort {
+        let (host, port) = text.rsplit_once(':').unwrap();
+        HostPort { host: host.to_owned(), port: port.parse().unwrap() }
+    }
+
+    #[test]
+    fn the_same_client_address_is_neither_looked_up_nor_moved_to() {
+        for own in ["no-such-name.invalid:7", "10.0.0.1:7", "0.0.0.0:7"] {
+            let mut place = place(Some(own), "10.0.0.1:7");
+            assert_eq!(place.ask(&host_port(own)), Asked::Same, "{own}");
+            assert_eq!(place.bound, Some("10.0.0.1:7".parse().unwrap()), "{own}");
+        }
+    }
+
+    #[test]
+    fn a_client_port_moves_when_the_address_is_known_to_be_another() {
+        let mut place = place(Some("own:7"), "10.0.0.1:7");
+        // A name is looked up elsewhere, and until then all stays.
+        assert_eq!(place.ask(&host_port("new:7")), Asked::Name);
+        assert_eq!(place.ask(&host_port("new:7")), Asked::Same, "one lookup at a time");
+        assert_eq!(place.bound, Some("10.0.0.1:7".parse().unwrap()));
+        assert!(!place.move_to("10.0.0.1:7".parse().unwrap()), "another name of the same place");
+        assert!(place.bound.is_some());
+        for (client, at, is_any, moves) in [
+            ("10.0.0.2:7", "10.0.0.2:7", false, true),
+            ("0.0.0.0:7", "[::]:7", true, true),
+            (":::7", "[::]:7", true, false),
+            ("::1:7", "[::1]:7", false, true),
+        ] {
+            let wanted = at.parse().unwrap();
+            let asked = place.ask(&host_port(client));
+            assert_eq!(asked, Asked::Address { wanted, any_host: is_any }, "{client}");
+            assert_eq!(place.move_to(wanted), moves, "{client}");
+        }
+        assert_eq!(place.bound, None);
     }
 }
