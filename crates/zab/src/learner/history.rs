@@ -95,11 +95,6 @@ impl History {
         self.committed
     }
 
-    /// Whether this transaction is here and not committed.
-    pub(super) fn awaits(&self, zxid: Zxid) -> bool {
-        self.pending.iter().any(|record| record.header.zxid == zxid)
-    }
-
     pub(super) fn appends(&self) -> bool {
         self.appends
     }

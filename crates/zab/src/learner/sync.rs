@@ -278,10 +278,11 @@ impl Learner {
         if !matches!(self.phase, Phase::Acknowledged) {
             return self.unexpected("UPTODATE before the ACK of NEWLEADER", out);
         }
-        // A leader may have told of one that it proposed and that is not agreed on: its commit puts it into force.
+        // A leader may have told of one that it proposed and that is not agreed on: its commit puts it into force. What is agreed on
+        // is in the history that was sent, or older than the epoch.
         // diverges(newleader-membership-in-force): the reference does not wait for that
-        let config =
-            mem::take(&mut self.config).filter(|verifier| !self.history.awaits(Zxid(verifier.version)));
+        let agreed_on = self.history.committed().max(self.epoch_zxid());
+        let config = mem::take(&mut self.config).filter(|verifier| Zxid(verifier.version) <= agreed_on);
         out.extend(config.map(|verifier| LearnerAction::Activate { verifier, appointed: None }));
         out.push(LearnerAction::Send(Packet::Ack(self.epoch_zxid())));
         out.push(LearnerAction::Note(LearnerNote::Synchronised { epoch: self.epoch }));
