@@ -66,6 +66,7 @@ impl Plan {
         let preallocate_bytes = random.pick(&[0, 4096, 65536]);
         // By chances of their own, so that all else of a seed stays what it was.
         let has_reconfig = !is_standalone
+            && !options.has_fixed_members
             && match sabotage == Sabotage::default() {
                 true => Random::stream(seed, "reconfig").chance(250),
                 false => sabotage.aim().has_reconfig,

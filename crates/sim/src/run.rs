@@ -20,6 +20,8 @@ pub struct Options {
     pub is_told: bool,
     /// One server without an ensemble.
     pub is_standalone: bool,
+    /// The membership never changes.
+    pub has_fixed_members: bool,
     /// A bug put in on purpose.
     pub sabotage: Sabotage,
 }
@@ -28,7 +30,14 @@ impl Options {
     /// An ensemble for a minute.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        Self { seed, seconds: 60, is_told: false, is_standalone: false, sabotage: Sabotage::default() }
+        Self {
+            seed,
+            seconds: 60,
+            is_told: false,
+            is_standalone: false,
+            has_fixed_members: false,
+            sabotage: Sabotage::default(),
+        }
     }
 }
 

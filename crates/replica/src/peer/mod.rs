@@ -33,6 +33,7 @@ use alloc::vec::Vec;
 
 use election::{Decision, Election, ElectionSettings, PeerState};
 use ensemble::Verifier;
+use jute::Zxid;
 use pipeline::event::Event as ServerEvent;
 use pipeline::outbox::CloseReason;
 use pipeline::sessions::SessionIds;
@@ -95,7 +96,10 @@ impl Peer {
         // zk: SessionTrackerImpl.initializeNextSessionId: the low byte of the server's id
         let [.., id_byte] = peer.me.0.to_be_bytes();
         let is_newer = |seen: &&Arc<Verifier>| seen.version > peer.verifier.version;
-        let last_seen = peer.last_seen.as_ref().filter(is_newer).filter(|_| settings.reconfig_enabled);
+        let newer = peer.last_seen.as_ref().filter(is_newer).filter(|_| settings.reconfig_enabled);
+        // One whose transaction did not reach the log was acknowledged by nobody here, and perhaps proposed to nobody.
+        let last_seen = newer.filter(|seen| Zxid(seen.version) <= state.last_processed_zxid());
+        let forgets_proposed = newer.is_some() && last_seen.is_none();
         let last_seen = Arc::clone(last_seen.unwrap_or(&peer.verifier));
         let mut elections = Election::new(election, Arc::clone(&peer.verifier));
         elections.set_last_seen_verifier(Arc::clone(&last_seen));
@@ -117,6 +121,10 @@ impl Peer {
             peer,
         };
         let mut step = Step { now, state, member: &mut member, out, decision: None, looks_again: None };
+        if forgets_proposed {
+            let verifier = Arc::clone(&step.member.peer.verifier);
+            step.want(PeerEffect::SeeMembership { verifier });
+        }
         step.look();
         let mut phase = Phase::Looking(Looking::begin(&step));
         phase.proceed(&mut step);

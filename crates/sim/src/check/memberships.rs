@@ -183,12 +183,17 @@ impl Memberships {
             Err(Failure::new("R3", what))
         };
         let cut_at = files.cut_at.take();
+        let proposed = files.proposed;
+        if cut_at.is_some() {
+            // What was being written may have taken its place.
+            files.proposed = last_seen.version;
+        }
         if current.version < files.in_force {
             return wrong(&format!("{:x} was in force", files.in_force));
         }
-        let is_there = current.version >= files.proposed || last_seen.version == files.proposed;
+        let is_there = current.version >= proposed || last_seen.version == proposed;
         if current.version != 0 && !is_there && cut_at.is_none() {
-            return wrong(&format!("{:x} was proposed", files.proposed));
+            return wrong(&format!("{proposed:x} was proposed"));
         }
         if let Some(known) = self.in_force.get(&current.version)
             && !known.has_same_members(current)

@@ -69,6 +69,9 @@ pub(super) const CRATES: &[Row] = &[
             "anyhow",
             "serde_json",
             "base64",
+            // The load generator: latencies, and `epoll` without a runtime in between.
+            "hdrhistogram",
+            "rustix",
         ],
         in_tests: &[],
     },

@@ -77,8 +77,22 @@ impl Leader {
         Verifier::from_text(&text, true).ok().map(Arc::new)
     }
 
-    /// The last membership that was proposed is in force, and needs no other beside it. Who leads from now on.
-    // zk: Leader.tryToCommit, startZkServer: QuorumPeer.processReconfig
+    /// An epoch begins with the last membership that was proposed. Who was elected leads it while it votes: those who follow leave,
+    /// and come back to where it is now.
+    // zk: Leader.startZkServer
+    // diverges(reconfig-moved-leader-begins): in the reference a leader whose own address changes with the epoch commits nothing any
+    // more, and leads on as long as the others come back to it
+    pub(super) fn activate_with_epoch(&mut self, out: &mut Vec<LeaderAction>) {
+        let me = self.settings.me;
+        let leader = match self.last_seen.is_voter(me) {
+            true => me,
+            false => self.designate(|link| link.is_synced().then_some(link.acked)),
+        };
+        self.put_in_force(self.first(), leader, out);
+    }
+
+    /// The last membership that was proposed is committed. Who leads from now on.
+    // zk: Leader.tryToCommit
     pub(super) fn activate(
         &mut self,
         zxid: Zxid,
@@ -86,6 +100,13 @@ impl Leader {
         out: &mut Vec<LeaderAction>,
     ) -> ServerId {
         let leader = self.designate(acked);
+        self.put_in_force(zxid, leader, out);
+        leader
+    }
+
+    /// It needs no other beside it.
+    // zk: QuorumPeer.processReconfig
+    fn put_in_force(&mut self, zxid: Zxid, leader: ServerId, out: &mut Vec<LeaderAction>) {
         self.verifier = Arc::clone(&self.last_seen);
         // diverges(reconfig-quorum-behind-the-change): in the reference what was proposed meanwhile needs the old quorum too
         self.acks.require(Arc::clone(&self.last_seen), zxid);
@@ -96,7 +117,6 @@ impl Leader {
         }
         out.push(LeaderAction::Activate { verifier: Arc::clone(verifier), leader, zxid });
         self.may_commit = leader == self.settings.me;
-        leader
     }
 
     /// Ourselves if we vote in the next membership at the same address; or else that of its voters whose log has come

@@ -165,7 +165,7 @@ impl Leader {
         self.committed = self.first();
         if self.settings.reconfig_enabled {
             // zk: ZOOKEEPER-1324: what was proposed and sent with NEWLEADER is agreed on
-            self.activate(self.first(), |link| link.is_synced().then_some(link.acked), out);
+            self.activate_with_epoch(out);
         }
         out.push(LeaderAction::Established { first: self.first() });
         for link in self.links_in(|stage| stage == Stage::Synced) {
