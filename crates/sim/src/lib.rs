@@ -35,6 +35,6 @@ mod universe;
 mod world;
 
 pub use check::Failure;
-pub use marks::{Marks, WANTED, WANTED_OF_CHANGES};
+pub use marks::{Marks, WANTED, WANTED_BEYOND_PLAIN};
 pub use run::{Options, Report, run};
 pub use sabotage::{MUTANTS, Mutant, Sabotage};

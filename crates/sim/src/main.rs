@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rookeeper_sim::{MUTANTS, Marks, Mutant, Options, Sabotage, WANTED, WANTED_OF_CHANGES, run};
+use rookeeper_sim::{MUTANTS, Marks, Mutant, Options, Sabotage, WANTED, WANTED_BEYOND_PLAIN, run};
 
 const USAGE: &str = "usage: rookeeper-sim SEED [--seconds S] [--standalone] [--quiet]
-       rookeeper-sim --seeds N [--minutes M [--least N]] [--from SEED] [--seconds S] [--standalone | --fixed-members] [--threads T]
+       rookeeper-sim --seeds N [--minutes M [--least N]] [--from SEED] [--seconds S] [--standalone | --plain] [--threads T]
        rookeeper-sim --sabotages                (built with the feature `sabotage`)";
 
 /// What the command line asks for.
@@ -66,7 +66,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
             "--seconds" => asked.options.seconds = number()?,
             "--threads" => asked.threads = usize::try_from(number()?).ok()?,
             "--standalone" => asked.options.is_standalone = true,
-            "--fixed-members" => asked.options.has_fixed_members = true,
+            "--plain" => asked.options.is_plain = true,
             "--sabotages" => asked.sabotages = true,
             "--sabotage" => asked.options.sabotage = Sabotage::named(&arguments.next()?)?,
             "--quiet" => asked.is_quiet = true,
@@ -214,8 +214,8 @@ fn tell(out: &mut impl Write, asked: &Asked, sum: &Sum) -> std::io::Result<bool>
     }
     let is_long = sum.runs >= RUNS_LONG && !asked.options.is_standalone;
     let mut missing = if is_long { sum.marks.missing(WANTED) } else { Vec::new() };
-    if is_long && !asked.options.has_fixed_members {
-        missing.extend(sum.marks.missing(WANTED_OF_CHANGES));
+    if is_long && !asked.options.is_plain {
+        missing.extend(sum.marks.missing(WANTED_BEYOND_PLAIN));
     }
     for mark in &missing {
         writeln!(out, "never reached: {mark}")?;

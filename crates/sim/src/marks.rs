@@ -46,6 +46,7 @@ pub const WANTED: &[&str] = &[
     "bridge partition",
     "client gave a silent server up",
     "client heard: session expired",
+    "client left a server that only serves reads",
     "client moved",
     "clock drift",
     "clogged",
@@ -102,8 +103,11 @@ pub const WANTED: &[&str] = &[
     "znode deleted by the server",
 ];
 
-/// The same where memberships change.
-pub const WANTED_OF_CHANGES: &[&str] = &[
+/// The same where memberships change, and servers without a leader serve reads.
+pub const WANTED_BEYOND_PLAIN: &[&str] = &[
+    "read-only refused a write",
+    "read-only served",
+    "reads are served without a leader",
     "a joined member leads",
     "all members replaced",
     "crash in a reconfig: new membership at the start",

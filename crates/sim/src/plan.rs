@@ -49,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) has_reconfig: bool,
     /// Observers learn from followers.
     pub(crate) has_observer_masters: bool,
+    /// Servers without a leader serve reads to clients that want no more.
+    pub(crate) allows_read_only: bool,
     /// Only these kinds of faults; all when there are none.
     pub(crate) kinds: &'static [u64],
     pub(crate) pipeline: PipelineSettings,
@@ -66,11 +68,21 @@ impl Plan {
         let preallocate_bytes = random.pick(&[0, 4096, 65536]);
         // By chances of their own, so that all else of a seed stays what it was.
         let has_reconfig = !is_standalone
-            && !options.has_fixed_members
+            && !options.is_plain
             && match sabotage == Sabotage::default() {
                 true => Random::stream(seed, "reconfig").chance(250),
                 false => sabotage.aim().has_reconfig,
             };
+        let mut modes = Random::stream(seed, "read only");
+        let allows_read_only = !is_standalone
+            && !options.is_plain
+            && match sabotage == Sabotage::default() {
+                true => modes.chance(150),
+                false => sabotage.aim().allows_read_only,
+            };
+        let has_local_sessions = !is_standalone
+            && sabotage == Sabotage::default()
+            && Random::stream(seed, "local sessions").chance(200);
         let clients = usize::try_from(random.between(3, 12)).unwrap_or(3);
         let mut plan = Self {
             seed,
@@ -95,12 +107,13 @@ impl Plan {
             think: random.pick(&[SECOND / 40, SECOND / 10, SECOND / 3]),
             pipeline: pipeline_settings(tick_ms, has_reconfig),
             moves: 4,
-            has_local_sessions: !is_standalone
-                && sabotage == Sabotage::default()
-                && Random::stream(seed, "local sessions").chance(200),
+            // Without sessions of their own, servers let nobody new in who only reads.
+            has_local_sessions: has_local_sessions || (allows_read_only && modes.chance(850)),
             has_reconfig,
-            has_observer_masters: sabotage == Sabotage::default()
+            has_observer_masters: (observers > 0 || has_reconfig)
+                && sabotage == Sabotage::default()
                 && Random::stream(seed, "observer masters").chance(500),
+            allows_read_only,
             kinds: &[],
             verifier: Arc::new(verifier(voters, observers)),
         };
@@ -169,7 +182,7 @@ impl Plan {
             modes: replica::SessionModes {
                 local_sessions: self.has_local_sessions,
                 upgrades_sessions: self.has_local_sessions,
-                read_only: false,
+                read_only: self.allows_read_only,
             },
             observers: replica::ObserverSettings {
                 uses_masters: self.has_observer_masters,

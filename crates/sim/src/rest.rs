@@ -56,7 +56,11 @@ impl World {
         let newest = Arc::clone(self.universe.memberships.newest());
         let is_member = |host: usize| newest.member(Plan::server_id(host)).is_some();
         for (host, server) in self.servers.iter().enumerate().filter(|(host, _)| is_member(*host)) {
-            let Some(process) = server.process.as_ref().filter(|process| process.mode.is_some()) else {
+            let Some(process) = server
+                .process
+                .as_ref()
+                .filter(|process| process.mode.is_some_and(|mode| mode != Mode::ReadOnly))
+            else {
                 return self
                     .universe
                     .fail(Failure::new("Z10", format!("server {} does not serve", host + 1)));

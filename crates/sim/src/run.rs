@@ -20,8 +20,8 @@ pub struct Options {
     pub is_told: bool,
     /// One server without an ensemble.
     pub is_standalone: bool,
-    /// The membership never changes.
-    pub has_fixed_members: bool,
+    /// Memberships never change, and no server serves reads without a leader.
+    pub is_plain: bool,
     /// A bug put in on purpose.
     pub sabotage: Sabotage,
 }
@@ -35,7 +35,7 @@ impl Options {
             seconds: 60,
             is_told: false,
             is_standalone: false,
-            has_fixed_members: false,
+            is_plain: false,
             sabotage: Sabotage::default(),
         }
     }

@@ -33,14 +33,21 @@ pub(crate) struct Aim {
     moves: u64,
     /// The membership changes while the run goes on.
     pub(crate) has_reconfig: bool,
+    /// Servers without a leader serve reads.
+    pub(crate) allows_read_only: bool,
 }
 
 /// Any world.
-const ANY: Aim = Aim { voters: None, kinds: &[], sync_limit: 5, moves: 4, has_reconfig: false };
+const ANY: Aim =
+    Aim { voters: None, kinds: &[], sync_limit: 5, moves: 4, has_reconfig: false, allows_read_only: false };
 /// Leaders are cut off with what they proposed last, and come back.
 const TAILS: Aim = Aim { voters: Some(3), kinds: &[40, 41, 58], ..ANY };
 /// Leaders believe in themselves for long while the others go on, and clients see both.
 const LEFT_BEHIND: Aim = Aim { voters: Some(3), kinds: &[73, 73, 98], sync_limit: 20, moves: 60, ..ANY };
+/// Memberships change, and processes end all the time.
+const RECONFIG: Aim = Aim { has_reconfig: true, kinds: &[0, 12, 24, 85, 85, 40], ..ANY };
+/// Servers are cut off for long.
+const CUT_OFF: Aim = Aim { allows_read_only: true, kinds: &[40, 40, 58, 98], moves: 20, ..ANY };
 
 impl Aim {
     /// Turns a world into the one that is meant.
@@ -137,5 +144,20 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("sync-answered-at-once", 5, "a follower answers sync by itself (ZK-2136)"),
     mutant("reply-lost", 10, "one reply in a hundred is not sent, and the connection goes on"),
     mutant("reads-ahead", 5, "a reply shows a zxid above the state it is of"),
+    aimed(RECONFIG, "proposed-membership-not-written", 10, "what is proposed is not in the file (ZK-2819)"),
+    aimed(
+        RECONFIG,
+        "membership-before-commit",
+        20,
+        "what is proposed is what the next start takes for in force",
+    ),
+    aimed(
+        RECONFIG,
+        "membership-named-before-written",
+        20,
+        "the configuration file names a file that is not there yet (ZK-2865)",
+    ),
+    aimed(RECONFIG, "membership-node-forgotten", 10, "/zookeeper/config is not what is in force (ZK-3829)"),
+    aimed(CUT_OFF, "read-only-takes-writes", 20, "a server without a leader says that it has written"),
     mutant("zombie-transactions", 10, "a request is carried out twice"),
 ];

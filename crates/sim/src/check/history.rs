@@ -17,6 +17,8 @@ pub(crate) struct Op {
     pub(crate) session: SessionId,
     pub(crate) xid: i32,
     pub(crate) asked: Asked,
+    /// The server of the connection only served reads.
+    pub(crate) is_read_only: bool,
     pub(crate) invoked: Micros,
     /// `None`: nobody knows what came of it.
     pub(crate) returned: Option<Returned>,

@@ -298,6 +298,23 @@ impl Ledger {
         &self.reconfigs
     }
 
+    /// Whether a record is committed, as far as anybody has shown.
+    pub(crate) fn is_committed(&self, zxid: Zxid) -> bool {
+        zxid == Zxid::ZERO || self.on_path.contains(&zxid)
+    }
+
+    /// The history that ends with a record, oldest first.
+    pub(crate) fn history_to(&self, zxid: Zxid) -> Vec<&TxnRecord> {
+        let mut back = zxid;
+        let mut records = Vec::new();
+        while let Some(entry) = self.entries.get(&back) {
+            records.push(&*entry.record);
+            back = entry.previous;
+        }
+        records.reverse();
+        records
+    }
+
     /// When a record was made, by the clock on its leader's wall.
     pub(crate) fn time_of(&self, zxid: Zxid) -> Option<i64> {
         self.entries.get(&zxid).map(|entry| entry.record.header.time)

@@ -1,4 +1,5 @@
-//! What must hold, by the names of the reliability notes: Z1-Z10, C1-C7, W1-W6, E1-E4; R1-R4 are of memberships in motion.
+//! What must hold, by the names of the reliability notes: Z1-Z10, C1-C7, W1-W6, E1-E4; R1-R4 are of memberships in motion, R5 of
+//! servers that only serve reads.
 //!
 //! [`Ledger`] looks at every step: histories, leaders, epochs, sessions. [`History`] keeps what clients asked and heard; [`replay`]
 //! holds it against the committed transactions, one by one, when the run is over.
@@ -34,6 +35,7 @@
 //! | R1 | nobody leads under a membership older than the last one that was committed; quorums are those of the membership of the moment | `Memberships::leads`; `World::look_at_durability` |
 //! | R2 | one change at a time; a version is one membership, in every tree | `Ledger::appended`; `Memberships::activated`, `Memberships::reads` |
 //! | R3 | a start finds the old membership or the new one, and what it acknowledged | `Memberships::found`; `Process::look_at_membership` |
+//! | R5 | who only serves reads shows its own history, and takes nothing | `replay::read_only`; `Client::greeted` |
 //! | R4 | healed, all members have the same in memory, files and tree | `World::look_at_memberships` |
 
 mod changes;

@@ -56,6 +56,7 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
         replay.reads(u, &asked, header.zxid)?;
     }
     let is_local = |session: SessionId| u.plan.has_local_sessions && !begun.contains(&session);
+    read_only(u, &asked)?;
     acknowledged(&asked, &zxid_of, is_local)?;
     in_real_time(u, history, &zxid_of)?;
     watches::check(history, &replay.changes)
@@ -64,6 +65,8 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
 /// What clients asked, by where it belongs.
 struct Asked<'a> {
     writes: BTreeMap<(SessionId, i32), &'a Op>,
+    /// On servers that only served reads.
+    readers: Vec<&'a Op>,
     /// By the record that the state ended with.
     reads: BTreeMap<Zxid, Vec<&'a Op>>,
     /// Watches that were set again, by the same.
@@ -72,10 +75,20 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn of(u: &Universe, history: &'a History) -> Self {
-        let mut asked = Self { writes: BTreeMap::new(), reads: BTreeMap::new(), set_again: BTreeMap::new() };
+        let mut asked = Self {
+            writes: BTreeMap::new(),
+            readers: Vec::new(),
+            reads: BTreeMap::new(),
+            set_again: BTreeMap::new(),
+        };
         for op in history.ops() {
+            if op.is_read_only {
+                asked.readers.push(op);
+            }
             if is_write(&op.asked.request) {
-                asked.writes.insert((op.session, op.xid), op);
+                if !op.is_read_only {
+                    asked.writes.insert((op.session, op.xid), op);
+                }
             } else if let Some(returned) = &op.returned {
                 asked.reads.entry(u.ledger.record_at(returned.zxid)).or_default().push(op);
             }
@@ -219,6 +232,54 @@ fn answered_as(op: &Op, record: &TxnRecord, result: &OpResult) -> Result<(), Fai
             returned.zxid
         );
         return Err(Failure::new("C7", what));
+    }
+    Ok(())
+}
+
+/// R5: a server that only serves reads refuses all else, nothing of it is committed, and what it shows is a history that its log
+/// holds, be its end committed or not.
+fn read_only(u: &Universe, asked: &Asked<'_>) -> Result<(), Failure> {
+    const NOT_READ_ONLY: i32 = jute::ErrorCode::NotReadOnly.code();
+    let keys: BTreeSet<_> = asked.readers.iter().map(|op| (op.session, op.xid)).collect();
+    for (record, _) in u.ledger.path() {
+        if record.header.cxid != 0 && keys.contains(&(record.header.client_id, record.header.cxid)) {
+            let what =
+                format!("{} comes of a request to a server that only serves reads", record.header.zxid);
+            return Err(Failure::new("R5", what));
+        }
+    }
+    let mut tails: BTreeMap<Zxid, Vec<&Op>> = BTreeMap::new();
+    for op in &asked.readers {
+        let Some(returned) = &op.returned else { continue };
+        let is_close = matches!(op.asked.request, Request::CloseSession);
+        let writes =
+            (is_write(&op.asked.request) && !is_close) || matches!(op.asked.request, Request::Sync(_));
+        if writes != (returned.err == NOT_READ_ONLY) {
+            let what = format!(
+                "client {} xid {} {:?} was told {}",
+                op.client, op.xid, op.asked.request, returned.err
+            );
+            return Err(Failure::new("R5", what));
+        }
+        let at = u.ledger.record_at(returned.zxid);
+        if !writes && !u.ledger.is_committed(at) {
+            tails.entry(at).or_default().push(op);
+        }
+    }
+    for (at, ops) in tails {
+        let mut state = State::new(u.plan.pipeline.state());
+        for record in u.ledger.history_to(at) {
+            let applied = state.apply(record, &mut Vec::new());
+            applied.map_err(|error| {
+                Failure::new("R5", format!("the history to {at} does not apply: {error}"))
+            })?;
+        }
+        for op in ops {
+            match &op.asked.request {
+                Request::GetData(asked) if asked.path == CONFIG => {}
+                _ => reads::read(&state, op)?,
+            }
+        }
     }
     Ok(())
 }

@@ -33,6 +33,10 @@ pub(crate) struct Client {
     workload: Workload,
     /// Who changes the membership does nothing else.
     administrator: Option<Administrator>,
+    /// A server that only serves reads will do for a while.
+    may_only_read: bool,
+    /// The server of this connection does no more; it is left then.
+    only_reads_until: Option<Micros>,
     session: Session,
     link: Link,
     received: BytesMut,
@@ -55,6 +59,8 @@ struct Session {
     password: Bytes,
     timeout: Micros,
     seen: Zxid,
+    /// No server that does more knows it.
+    is_read_only: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +83,8 @@ enum Waiting {
 const CONNECT_MAX: Micros = SECOND;
 /// Time between two looks at the clock, at most.
 const LOOK_MAX: Micros = 60 * MS;
+/// What a server says that only serves reads.
+const NOT_READ_ONLY: i32 = jute::ErrorCode::NotReadOnly.code();
 /// Operations under way at once.
 const OUTSTANDING_MAX: usize = 4;
 
@@ -89,6 +97,10 @@ impl Client {
             workload: Workload::new(index, &mut random),
             administrator: (u.plan.administrator() == Some(index)).then(|| Administrator::new(&mut random)),
             random,
+            may_only_read: u.plan.allows_read_only
+                && u.plan.administrator() != Some(index)
+                && Random::stream(u.plan.seed, &format!("reader {index}")).chance(700),
+            only_reads_until: None,
             session: Session::default(),
             link: Link::Down,
             received: BytesMut::new(),
@@ -124,6 +136,10 @@ impl Client {
                 u.marks.reach("client gave a silent server up");
                 self.disconnect(u, history);
             }
+            Link::Up(_) if self.only_reads_until.is_some_and(|until| until <= u.now) => {
+                u.marks.reach("client left a server that only serves reads");
+                self.disconnect(u, history);
+            }
             Link::Up(wire) => self.act(u, history, wire),
         }
     }
@@ -135,16 +151,17 @@ impl Client {
         }
         self.link = Link::Greeting(wire);
         self.last_heard = u.now;
-        let password =
-            if self.session.id == SessionId::NONE { vec![0; 16] } else { self.session.password.to_vec() };
+        // zk: ClientCnxn.SendThread.primeConnection: a session that only one server knows is asked for nowhere else
+        let id = if self.session.is_read_only { SessionId::NONE } else { self.session.id };
+        let password = if id == SessionId::NONE { vec![0; 16] } else { self.session.password.to_vec() };
         let timeout_ms = i32::try_from(self.workload.timeout_ms(u.plan.tick_ms)).unwrap_or(i32::MAX);
         let request = proto::ConnectRequest {
             protocol_version: 0,
             last_zxid_seen: if u.has_bug("seen-not-looked-at") { Zxid::ZERO } else { self.session.seen },
             time_out: timeout_ms,
-            session_id: self.session.id,
+            session_id: id,
             passwd: Some(password.into()),
-            read_only: Some(false),
+            read_only: Some(self.may_only_read),
         };
         u.send(wire, End::Dialer, wire::frame(|out| request.encode(out)));
     }
@@ -188,6 +205,7 @@ impl Client {
             history.hear(self.index, Heard::Lost);
         }
         self.link = Link::Down;
+        self.only_reads_until = None;
         if let Some(administrator) = self.administrator.as_mut().filter(|_| !self.outstanding.is_empty()) {
             administrator.lost();
         }
@@ -215,7 +233,14 @@ impl Client {
             self.forget_session();
             return self.disconnect(u, history);
         }
-        if self.session.id != SessionId::NONE {
+        let only_reads = response.read_only == Some(true);
+        if only_reads && !self.may_only_read {
+            u.fail(Failure::new("R5", "a client that wants to write got a server that only serves reads"));
+        }
+        self.only_reads_until = only_reads.then(|| u.now + self.random.between(300 * MS, 2 * SECOND));
+        let is_new = self.session.id == SessionId::NONE || self.session.is_read_only;
+        self.session.is_read_only = only_reads && is_new;
+        if !is_new {
             u.marks.reach("session reattached");
             if self.session.id != response.session_id {
                 u.fail(Failure::new("E4", "a client got another session than its own"));
@@ -294,6 +319,7 @@ impl Client {
             session: self.session.id,
             xid,
             asked: Asked { request },
+            is_read_only: self.only_reads_until.is_some(),
             invoked: u.now,
             returned: None,
         };
@@ -354,7 +380,12 @@ impl Client {
                 header.zxid
             )
         });
-        if header.err == 0 {
+        if self.only_reads_until.is_some() {
+            u.marks.reach(match header.err {
+                NOT_READ_ONLY => "read-only refused a write",
+                _ => "read-only served",
+            });
+        } else if header.err == 0 {
             self.served_at = u.now;
         }
         if let Some(mark) = mark_of(request, header.err, &body) {

@@ -107,7 +107,7 @@ impl Process {
                 }
             }
         }
-        let bytes = spoiled(u, bytes);
+        let bytes = spoiled(u, bytes, self.mode == Some(replica::Mode::ReadOnly));
         if !bytes.is_empty() {
             u.send(wire, End::Acceptor, bytes);
         }
@@ -171,8 +171,15 @@ fn events_of(bytes: &[u8]) -> Vec<jute::proto::WatcherEvent> {
 }
 
 /// What a bug makes of the frames that a connection sends.
-fn spoiled(u: &mut Universe, bytes: Vec<u8>) -> Vec<u8> {
-    const BUGS: &[&str] = &["watch-after-reply", "watch-lost", "watch-twice", "reply-lost", "reads-ahead"];
+fn spoiled(u: &mut Universe, bytes: Vec<u8>, only_reads: bool) -> Vec<u8> {
+    const BUGS: &[&str] = &[
+        "watch-after-reply",
+        "watch-lost",
+        "watch-twice",
+        "reply-lost",
+        "reads-ahead",
+        "read-only-takes-writes",
+    ];
     let Some(bug) = BUGS.iter().find(|bug| u.has_bug(bug)) else { return bytes };
     let mut left = bytes::BytesMut::from(&bytes[..]);
     let (mut events, mut out) = (Vec::new(), Vec::new());
@@ -193,6 +200,14 @@ fn spoiled(u: &mut Universe, bytes: Vec<u8>) -> Vec<u8> {
             && let Some(low) = frame.get_mut(11)
         {
             *low = low.saturating_add(1);
+        }
+        if *bug == "read-only-takes-writes"
+            && only_reads
+            && is_reply
+            && let Some(err) = frame.get_mut(12..16)
+            && *err == jute::ErrorCode::NotReadOnly.code().to_be_bytes()
+        {
+            err.fill(0);
         }
         let to = if is_event && *bug == "watch-after-reply" { &mut events } else { &mut out };
         for _ in 0..copies {

@@ -82,6 +82,22 @@ impl Membership {
         self.files.propose(files::dynamic_text(verifier, true).as_bytes())
     }
 
+    /// A bug: what is proposed is written as what is in force is.
+    pub(crate) fn see_as_in_force(&mut self, verifier: &Arc<Verifier>) -> io::Result<()> {
+        let current = Arc::clone(&self.current);
+        let written = self.activate(verifier);
+        self.current = current;
+        written
+    }
+
+    /// A bug: the configuration file first.
+    pub(crate) fn name_first(&self, verifier: &Verifier) -> io::Result<()> {
+        let dynamic = self.files.dynamic(verifier.version);
+        let text = read(&self.disk, &config_file())?;
+        let edited = files::static_text(&text, &dynamic.to_string_lossy(), true);
+        self.disk.put(&config_file(), edited.as_bytes())
+    }
+
     /// One is in force: its files are durable on return.
     pub(crate) fn activate(&mut self, verifier: &Arc<Verifier>) -> io::Result<()> {
         if self.last_seen.version < verifier.version {

@@ -23,7 +23,14 @@ impl Process {
     /// One is proposed: its members are talked to, and the next start knows of it.
     pub(super) fn see_membership(&mut self, u: &mut Universe, verifier: &Arc<Verifier>) {
         self.may_end_soon(u);
-        let written = self.membership.see(verifier);
+        let written = match u.has_bug("membership-before-commit") {
+            true => self.membership.see_as_in_force(verifier),
+            false if u.has_bug("proposed-membership-not-written") => {
+                self.membership.last_seen = Arc::clone(verifier);
+                Ok(())
+            }
+            false => self.membership.see(verifier),
+        };
         self.wrote(u, Some(verifier.version), None, &written);
     }
 
@@ -39,6 +46,11 @@ impl Process {
         u.check(activated);
         self.note_changes(u, verifier);
         self.may_end_soon(u);
+        if u.has_bug("membership-named-before-written")
+            && let Err(error) = self.membership.name_first(verifier)
+        {
+            return self.end(Ending::Disk(error.to_string()));
+        }
         let written = self.membership.activate(verifier);
         self.wrote(u, None, Some(verifier.version), &written);
         if sets_node {
@@ -48,7 +60,7 @@ impl Process {
 
     /// The membership node is what this server knows, wherever the state comes from.
     pub(super) fn set_membership_node(&mut self, u: &Universe) {
-        if !u.plan.is_standalone {
+        if !u.plan.is_standalone && !u.has_bug("membership-node-forgotten") {
             self.membership.set_node(&mut self.state, self.clock.wall_ms(u.now));
         }
     }
