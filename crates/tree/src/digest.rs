@@ -41,7 +41,7 @@ pub struct DigestMismatch {
 pub enum DigestCheck {
     /// Nothing: it has none, or one that is computed in another way, or digests are off.
     NotCompared,
-    /// The whole tree is that of the server that made the transaction.
+    /// Paths, data and stats outside `/zookeeper` are those of the server that made the transaction.
     Equal,
     /// It is another.
     Differs(DigestMismatch),

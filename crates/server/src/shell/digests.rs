@@ -1,7 +1,8 @@
 //! What the digests of transactions prove: in the metrics at once, in the log at useful intervals.
 //!
-//! A digest is that of the whole tree after its transaction. One that is equal therefore proves also all that came before it, a
-//! leader's snapshot included, which itself comes without a digest over the wire.
+//! A digest is that of all paths, data and stats outside `/zookeeper` after its transaction; entries of ACLs, quotas and sessions are not in it.
+//! One that is equal therefore proves also what came before it, a leader's snapshot included, which itself comes without a digest over
+//! the wire.
 
 use std::fmt;
 
