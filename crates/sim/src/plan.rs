@@ -110,7 +110,8 @@ impl Plan {
             // Without sessions of their own, servers let nobody new in who only reads.
             has_local_sessions: has_local_sessions || (allows_read_only && modes.chance(850)),
             has_reconfig,
-            has_observer_masters: (observers > 0 || has_reconfig)
+            has_observer_masters: !options.is_plain
+                && (observers > 0 || has_reconfig)
                 && sabotage == Sabotage::default()
                 && Random::stream(seed, "observer masters").chance(500),
             allows_read_only,

@@ -20,7 +20,7 @@ pub struct Options {
     pub is_told: bool,
     /// One server without an ensemble.
     pub is_standalone: bool,
-    /// Memberships never change, and no server serves reads without a leader.
+    /// Memberships never change, no server serves reads without a leader, and observers learn from the leader.
     pub is_plain: bool,
     /// A bug put in on purpose.
     pub sabotage: Sabotage,
