@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rookeeper_sim::{MUTANTS, WANTED};
+use rookeeper_sim::{MUTANTS, WANTED, WANTED_BEYOND_PLAIN};
 
 /// What was learned of ensembles from the bugs of others: none may lose its test.
 const NEEDED: &str = "
@@ -45,7 +45,8 @@ fn problem(crates: &Path, test: &str) -> Option<String> {
         return if is_there { None } else { problem("no such mutant") };
     }
     if let Some(name) = test.strip_prefix("mark ") {
-        return if WANTED.contains(&name) { None } else { problem("no such mark") };
+        let is_there = WANTED.iter().chain(WANTED_BEYOND_PLAIN).any(|mark| *mark == name);
+        return if is_there { None } else { problem("no such mark") };
     }
     let (file, function) = test.split_once("::").map_or((test, None), |(file, name)| (file, Some(name)));
     let Ok(text) = std::fs::read_to_string(crates.join(file)) else { return problem("no such file") };
