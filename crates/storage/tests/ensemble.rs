@@ -269,11 +269,19 @@ fn a_replacement_that_was_cut_off_and_made_again_leaves_no_log_that_does_not_lea
         &old_disk(),
         |store| replace(store, last(&new), &new).map(drop),
         |disk, _, context| {
+            let logs = || {
+                let names = disk.list(Path::new("/log/version-2")).unwrap();
+                names.into_iter().filter(|name| name.starts_with("log.")).collect::<Vec<_>>()
+            };
+            let left = logs();
+            assert!(
+                ["log.10000000b", "log.100000015", "log.200000004"]
+                    .starts_with(&left.iter().map(String::as_str).collect::<Vec<_>>()),
+                "{context}: a hole: {left:?}"
+            );
             recover(disk, context);
             replace(&open(disk), last(&new), &new).unwrap();
-            let names = disk.list(Path::new("/log/version-2")).unwrap();
-            let logs: Vec<_> = names.iter().filter(|name| name.starts_with("log.")).collect();
-            assert!(logs.is_empty(), "{context}: {logs:?}");
+            assert!(logs().is_empty(), "{context}: {:?}", logs());
         },
     );
 }

@@ -51,6 +51,8 @@ impl<D: Disk> Store<D> {
         if !keeps_older {
             for (_, path) in log_files(&self.disk, &self.log_dir)?.iter().rev() {
                 self.remove(path)?;
+                // One by one: a later file must not outlive an earlier one.
+                self.sync_log_dir()?;
             }
         }
         for snapshot in self.snapshots()?.iter().rev() {
