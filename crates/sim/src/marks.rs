@@ -45,7 +45,6 @@ pub const WANTED: &[&str] = &[
     "bridge partition",
     "client gave a silent server up",
     "client heard: session expired",
-    "client left a server that only serves reads",
     "client moved",
     "clock drift",
     "clogged",
@@ -58,7 +57,6 @@ pub const WANTED: &[&str] = &[
     "election connection replaced",
     "ephemerals listed",
     "follower serves",
-    "follower without a vote",
     "group commit",
     "history truncated",
     "killed",
@@ -104,6 +102,8 @@ pub const WANTED: &[&str] = &[
 
 /// The same where memberships change, and servers without a leader serve reads.
 pub const WANTED_BEYOND_PLAIN: &[&str] = &[
+    "follower without a vote",
+    "client left a server that only serves reads",
     "a follower serves observers",
     "read-only refused a write",
     "read-only served",
