@@ -48,11 +48,36 @@ impl World {
             }
             // It missed that it is a member again.
             Operation::LookAt(_) if is_member => self.give(host, &newest),
-            Operation::LookAt(_) => {
-                let again = self.universe.now + 2 * SECOND;
-                self.universe.agenda.plan(again, Happening::Operate(Operation::LookAt(host)));
-            }
+            Operation::LookAt(_) => match self.lines_with(host, &newest) {
+                Some(lines) => {
+                    self.universe.marks.reach("a server that is to join given its lines again");
+                    self.give(host, &lines);
+                }
+                None => {
+                    let again = self.universe.now + 2 * SECOND;
+                    self.universe.agenda.plan(again, Happening::Operate(Operation::LookAt(host)));
+                }
+            },
         }
+    }
+
+    /// Members wait for a server that a proposed membership names, and it ended before it had written that: it gets the lines of
+    /// the ensemble and its own, as when it was installed. Without it they may have no quorum.
+    fn lines_with(&self, host: usize, newest: &Verifier) -> Option<Arc<Verifier>> {
+        let is_member = |host: usize| newest.member(Plan::server_id(host)).is_some();
+        let members = self.servers.iter().enumerate().filter(|(host, _)| is_member(*host));
+        let proposed = members
+            .filter_map(|(_, server)| Some(&server.process.as_ref()?.membership.last_seen))
+            .filter(|seen| seen.version > newest.version)
+            .find_map(|seen| seen.member(Plan::server_id(host)))?;
+        let lines: Vec<(String, String)> = newest
+            .members()
+            .iter()
+            .chain([proposed])
+            .map(|member| (format!("server.{}", member.id), member.to_string()))
+            .collect();
+        let pairs = lines.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        Verifier::from_pairs(pairs, false).ok().map(Arc::new)
     }
 
     /// Writes the configuration file of a server that is down, and starts it.

@@ -35,6 +35,8 @@ struct Files {
     proposed: i64,
     /// Its process ended while it wrote this version.
     cut_at: Option<i64>,
+    /// The last one that came into force, and that a disk which failed did not take.
+    unwritten: Option<i64>,
 }
 
 /// What a start shows of a change that was cut short.
@@ -158,7 +160,20 @@ impl Memberships {
         }
         if let Some(version) = in_force {
             files.in_force = files.in_force.max(version);
+            files.unwritten = None;
         }
+    }
+
+    /// A disk did not take a membership that is in force; its server goes on.
+    pub(crate) fn not_written(&mut self, server: usize, in_force: i64) {
+        if let Some(files) = self.files.get_mut(server) {
+            files.unwritten = Some(in_force);
+        }
+    }
+
+    /// Whether it is for a disk that failed that the files of a server do not say this.
+    pub(crate) fn is_unwritten(&self, server: usize, in_force: i64) -> bool {
+        self.files.get(server).is_some_and(|files| files.unwritten == Some(in_force))
     }
 
     /// A machine is another one.

@@ -140,8 +140,15 @@ impl Process {
         if is_cut || (proposed.is_some() && written.is_err()) {
             self.end(Ending::Disk("no membership written".to_owned()));
         }
-        if written.is_ok() || is_cut {
-            u.memberships.written(self.host, proposed, in_force, is_cut);
+        match in_force {
+            Some(in_force) if written.is_err() && !is_cut => {
+                u.marks.reach("membership in force not written");
+                u.memberships.not_written(self.host, in_force);
+            }
+            _ if written.is_ok() || is_cut => {
+                u.memberships.written(self.host, proposed, in_force, is_cut);
+            }
+            _ => {}
         }
     }
 }
