@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 use rookeeper_sim::{MUTANTS, Marks, Mutant, Options, Sabotage, WANTED, WANTED_BEYOND_PLAIN, run};
 
+/// A run is a great many small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: rookeeper-sim SEED [--seconds S] [--standalone] [--quiet]
        rookeeper-sim --seeds N [--minutes M [--least N]] [--from SEED] [--seconds S] [--standalone | --plain] [--threads T]
        rookeeper-sim --sabotages                (built with the feature `sabotage`)";

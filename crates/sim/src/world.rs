@@ -496,6 +496,9 @@ impl World {
         for host in 0..self.servers.len() {
             self.resume(host);
             self.set_sync_max(host, SYNC_MAX);
+            if let Some(disk) = self.disk(host) {
+                disk.mend();
+            }
             self.universe.agenda.plan(self.universe.now, Happening::Start(host));
         }
     }

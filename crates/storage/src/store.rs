@@ -30,7 +30,7 @@ const VERSION_DIR: &str = "version-2";
 /// Says that an empty server may vote; it lies beside the log's `version-2`.
 const INITIALIZE: &str = "initialize";
 /// Bytes that are written again at once.
-const WRITE_AGAIN_BYTES: usize = 1 << 20;
+const WRITE_AGAIN_BYTES: usize = 64 * 1024;
 /// So many snapshots are tried.
 const CANDIDATES_MAX: usize = 100;
 

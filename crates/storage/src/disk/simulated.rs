@@ -80,6 +80,11 @@ impl SimulatedDisk {
         self.lock().faults.insert(operation, fault);
     }
 
+    /// Forgets the faults that are planned and have not come; what a reached [`Fault::Cut`] ended stays ended.
+    pub fn mend(&self) {
+        self.lock().faults.clear();
+    }
+
     /// Lets [`Disk::sync_dir`] do nothing from now on: for those who want to see what it is good for.
     pub fn ignore_sync_dir(&self) {
         self.lock().ignores_sync_dir = true;

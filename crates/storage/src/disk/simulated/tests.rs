@@ -76,3 +76,15 @@ fn a_cut_file_reads_as_zeros_when_it_grows_again() {
     let content = disk.read(Path::new("/f")).unwrap();
     assert!(content[..10].iter().all(|byte| *byte == 9) && content[10..].iter().all(|byte| *byte == 0));
 }
+
+#[test]
+fn a_mended_disk_forgets_planned_faults() {
+    let (disk, mut file) = disk_with_file();
+    disk.fail_at(disk.operations(), Fault::Eio);
+    disk.fail_at(disk.operations() + 1, Fault::Cut);
+    disk.mend();
+    file.write_at(0, b"kept").unwrap();
+    file.sync().unwrap();
+    disk.crash(3);
+    assert_eq!(disk.read(Path::new("/f")).unwrap(), b"kept");
+}
