@@ -120,6 +120,16 @@ impl Script {
                 self.ensemble().host(number(word(1))).disk.is_held = false;
                 self.ensemble().deliver();
             }
+            // Of what waits at a held disk the first is written.
+            "write" => {
+                let id = number(word(1));
+                let host = self.ensemble().host(id);
+                host.disk.is_held = false;
+                let told = host.write().expect("something waits");
+                host.disk.is_held = true;
+                self.ensemble().step(id, told);
+                self.ensemble().deliver();
+            }
             // Everything that waits is written at once, and told once.
             "sync-disk" => {
                 let id = number(word(1));

@@ -35,6 +35,8 @@ pub(super) struct Following {
     applied: Zxid,
     actions: Vec<LearnerAction>,
     has_ended: bool,
+    /// Committed when the role had ended, oldest first.
+    unapplied: Vec<Arc<TxnRecord>>,
 }
 
 impl Following {
@@ -82,6 +84,7 @@ impl Following {
             applied: step.member.history.last_logged,
             actions,
             has_ended: false,
+            unapplied: Vec::new(),
         };
         following.carry(step);
         following
@@ -111,8 +114,11 @@ impl Following {
             step.member.departure = None;
         }
         step.member.vain_joins = vain_joins;
-        let settling =
-            Settling::new(self.learner.into_pending().into()).after_vain_joins(vain_joins, step.now);
+        // What came behind the end of the role was not appended: the log ends before it.
+        let last_logged = step.member.history.last_logged;
+        let pending = self.unapplied.into_iter().chain(self.learner.into_pending());
+        let pending = pending.filter(|record| record.header.zxid <= last_logged).collect();
+        let settling = Settling::new(pending).after_vain_joins(vain_joins, step.now);
         match self.mode {
             Mode::Observer => settling.after_observing(step.member, step.now),
             Mode::Follower | Mode::Leader | Mode::Standalone | Mode::ReadOnly => settling,
@@ -272,6 +278,10 @@ impl Following {
         let mut actions = core::mem::take(&mut self.actions).into_iter().peekable();
         while let Some(action) = actions.next() {
             if self.has_ended {
+                // The learner did not know yet; what the log has of it is applied before the next role.
+                if let LearnerAction::Apply(record) = action {
+                    self.unapplied.push(record);
+                }
                 continue;
             }
             let leader = actions.peek().and_then(appointed);
