@@ -3,16 +3,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ensemble::ServerId;
-use jute::{TxnRecord, Zxid};
+use jute::{ErrorCode, TxnRecord, Zxid};
 use pipeline::event::Event;
 use pipeline::time::Millis;
 use zab::learner::{Departure, LearnerStart, Upstream};
 use zab::{Attempt, Learner, LearnerAction, LearnerReport, LearnerSettings, LinkId, LogProbe, Packet};
 
 use super::forwarder::{Forwarder, Up};
-use super::observers::{self, Observers, Revalidations, Turn};
+use super::observers::{self, Observers, Turn};
 use super::reconfig::Appointment;
 use super::settling::Settling;
+use super::shared_link::SharedLink;
 use super::step::{Member, Step};
 use super::{refuse, send_away};
 use crate::{Level, Mode, Note, PeerEffect};
@@ -30,7 +31,7 @@ pub(super) struct Following {
     learner: Learner,
     forwarder: Option<Forwarder>,
     observers: Option<Observers>,
-    revalidations: Revalidations,
+    shared: SharedLink,
     /// What is applied, as soon as all earlier effects are carried out.
     applied: Zxid,
     actions: Vec<LearnerAction>,
@@ -80,7 +81,7 @@ impl Following {
             learner,
             forwarder: None,
             observers: None,
-            revalidations: Revalidations::default(),
+            shared: SharedLink::default(),
             applied: step.member.history.last_logged,
             actions,
             has_ended: false,
@@ -150,11 +151,16 @@ impl Following {
 
     fn on_client(&mut self, step: &mut Step<'_>, event: Event) {
         let Some(forwarder) = &mut self.forwarder else { return refuse(event, step.out) };
+        if let Event::Request(request) = &event
+            && !self.shared.admits(request.session, request.request.op_code().code(), None)
+        {
+            return forwarder.refuse(request, ErrorCode::SessionMoved, step.out);
+        }
         let mut up = Vec::new();
         forwarder.on_client(step, &mut up, event);
         for packet in &up {
             if let Packet::Revalidate { session, timeout_ms } = packet {
-                self.revalidations.ask(*session, *timeout_ms, None);
+                self.shared.ask(*session, *timeout_ms, None);
             }
         }
         self.send_up(step, up);
@@ -179,9 +185,7 @@ impl Following {
     }
 
     pub(super) fn on_lost(&mut self, step: &mut Step<'_>, link: LinkId, why: String) {
-        if let Some(observers) = &mut self.observers {
-            observers.on_lost(step, link, why);
-        }
+        self.with_observers(step, |observers, turn| observers.on_lost(turn, link, why));
     }
 
     pub(super) fn on_log_probed(
@@ -196,8 +200,8 @@ impl Following {
     fn with_observers(&mut self, step: &mut Step<'_>, run: impl FnOnce(&mut Observers, &mut Turn<'_, '_>)) {
         let (Some(observers), Some(forwarder)) = (&mut self.observers, &mut self.forwarder) else { return };
         let mut up = Up::new();
-        let revalidations = &mut self.revalidations;
-        run(observers, &mut Turn { step, forwarder, revalidations, up: &mut up });
+        let shared = &mut self.shared;
+        run(observers, &mut Turn { step, forwarder, shared, up: &mut up });
         self.send_up(step, up);
     }
 
@@ -332,8 +336,8 @@ impl Following {
             }
             LearnerAction::Revalidated { session, is_valid } => {
                 let Some(forwarder) = &mut self.forwarder else { return };
-                let (mut up, revalidations) = (Up::new(), &mut self.revalidations);
-                let mut turn = Turn { step, forwarder, revalidations, up: &mut up };
+                let (mut up, shared) = (Up::new(), &mut self.shared);
+                let mut turn = Turn { step, forwarder, shared, up: &mut up };
                 observers::on_revalidated(self.observers.as_mut(), &mut turn, session, is_valid);
             }
             LearnerAction::Synced => {

@@ -116,7 +116,7 @@ impl Forwarder {
                 self.on_reopen_session(step, up, connection, session, &password, timeout_ms);
             }
             Event::Request(request) => self.on_request(step, request, up),
-            Event::Throttled(request) => self.on_throttled(&request, step.out),
+            Event::Throttled(request) => self.refuse(&request, ErrorCode::ThrottledOp, step.out),
             Event::ConnectionLost { connection } => self.on_connection_lost(connection),
             Event::Heard { sessions } => {
                 for session in sessions {
@@ -330,7 +330,8 @@ impl Forwarder {
         up.push(packet(session, xid, op, body, identities.to_vec()));
     }
 
-    fn on_throttled(&mut self, request: &ClientRequest, out: &mut Vec<Effect>) {
+    /// The request does not go up; the client is told why in its turn.
+    pub(super) fn refuse(&mut self, request: &ClientRequest, why: ErrorCode, out: &mut Vec<Effect>) {
         let ClientRequest { connection, session, xid, request, received, .. } = request;
         let origin = Origin {
             connection: *connection,
@@ -339,7 +340,7 @@ impl Forwarder {
             received: *received,
             opens: None,
         };
-        let what = What::Ready(LocalReply::Error(ErrorCode::ThrottledOp));
+        let what = What::Ready(LocalReply::Error(why));
         self.wait(*session, Waiting::of(origin, what));
         self.release(*session, out);
     }

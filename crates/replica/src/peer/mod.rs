@@ -24,6 +24,7 @@ mod reconfig;
 mod report;
 mod settings;
 mod settling;
+mod shared_link;
 mod step;
 
 use alloc::boxed::Box;

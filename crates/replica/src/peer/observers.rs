@@ -1,19 +1,19 @@
 //! The observers behind a follower: what they want goes up with what its own clients want, what is committed goes down.
 //!
 //! * There are some exactly while the follower serves.
-//! * The leader's answers come in the order in which it was asked, so who asked is known by the place in a queue.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use jute::{OpCode, SessionId, TxnRecord, Zxid};
+use jute::{OpCode, SessionId, Txn, TxnRecord, Zxid};
 use zab::master::Follower;
 use zab::sync::History;
 use zab::{LearnerReport, LinkId, LogProbe, Master, MasterAction, MasterSettings, Packet};
 
 use super::forwarder::{Forwarder, Up};
+use super::shared_link::{Revalidation, SharedLink};
 use super::step::{Member, Step};
 use crate::{Level, Note, PeerEffect};
 
@@ -26,37 +26,11 @@ pub(super) struct Observers {
     applied: Zxid,
 }
 
-/// Sessions that the leader was asked about, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Revalidations(VecDeque<Revalidation>);
-
-/// One of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Revalidation {
-    session: SessionId,
-    timeout_ms: i32,
-    /// The observer that asked; a client of our own if there is none.
-    pub(super) link: Option<LinkId>,
-}
-
-impl Revalidations {
-    /// The leader is asked.
-    pub(super) fn ask(&mut self, session: SessionId, timeout_ms: i32, link: Option<LinkId>) {
-        self.0.push_back(Revalidation { session, timeout_ms, link });
-    }
-
-    /// The leader has answered.
-    fn take(&mut self, session: SessionId) -> Option<Revalidation> {
-        let place = self.0.iter().position(|asked| asked.session == session)?;
-        self.0.remove(place)
-    }
-}
-
 /// What a follower does with what its observers want.
 pub(super) struct Turn<'a, 'b> {
     pub(super) step: &'a mut Step<'b>,
     pub(super) forwarder: &'a mut Forwarder,
-    pub(super) revalidations: &'a mut Revalidations,
+    pub(super) shared: &'a mut SharedLink,
     pub(super) up: &'a mut Up,
 }
 
@@ -102,9 +76,10 @@ impl Observers {
         }
     }
 
-    pub(super) fn on_lost(&mut self, step: &mut Step<'_>, link: LinkId, why: String) {
+    pub(super) fn on_lost(&mut self, turn: &mut Turn<'_, '_>, link: LinkId, why: String) {
         if self.links.remove(&link) {
-            step.note(Level::Info, Note::LearnerLost { link, why });
+            turn.step.note(Level::Info, Note::LearnerLost { link, why });
+            turn.shared.lost(link);
             self.master.on_lost(link);
         }
     }
@@ -139,6 +114,9 @@ impl Observers {
     /// A transaction is committed; `leader` is who leads from now on, if it changes the membership.
     pub(super) fn commit(&mut self, turn: &mut Turn<'_, '_>, record: &Arc<TxnRecord>, leader: Option<i64>) {
         self.applied = record.header.zxid;
+        if matches!(record.txn, Txn::CloseSession(_)) {
+            turn.shared.ended(record.header.client_id);
+        }
         let mut actions = Vec::new();
         self.master.commit(record, leader, &mut actions);
         self.carry(turn, actions);
@@ -173,11 +151,11 @@ impl Observers {
                     if request.op_code == OpCode::Sync.code() {
                         turn.forwarder.expect_sync_of(link);
                     }
-                    turn.up.push(Packet::Request(request));
+                    turn.up.push(Packet::Request(turn.shared.request(link, request)));
                 }
                 // zk: ObserverMaster.revalidateSession
                 MasterAction::Revalidate { link, session, timeout_ms } => {
-                    turn.revalidations.ask(session, timeout_ms, Some(link));
+                    turn.shared.ask(session, timeout_ms, Some(link));
                     turn.up.push(Packet::Revalidate { session, timeout_ms });
                 }
                 // zk: ObserverMaster.touch
@@ -196,8 +174,8 @@ pub(super) fn on_revalidated(
     session: SessionId,
     is_valid: bool,
 ) {
-    let asked = turn.revalidations.take(session);
-    let Some(Revalidation { link: Some(link), timeout_ms, .. }) = asked else {
+    let asked = turn.shared.take(session, is_valid);
+    let Some(Revalidation { by: Some(link), timeout_ms, .. }) = asked else {
         return turn.forwarder.on_revalidated(session, is_valid, turn.step.out);
     };
     if is_valid {

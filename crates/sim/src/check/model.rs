@@ -88,10 +88,12 @@ fn created_name(state: &State, op: &Op, record: &TxnRecord) -> Result<(), Failur
     }
 }
 
-/// The session had moved to another server when the request came, or had even ended there: nobody hears of it.
+/// The session had moved to another server when the request came, or had even ended there: nobody hears of it. A follower
+/// that serves observers makes the leader say that the arguments are bad.
 pub(super) fn is_moved(op: &Op, record: &TxnRecord) -> bool {
-    let is_late =
-        |err: i32| [ErrorCode::SessionMoved, ErrorCode::SessionExpired].iter().any(|code| code.code() == err);
+    const LATE: [ErrorCode; 3] =
+        [ErrorCode::SessionMoved, ErrorCode::SessionExpired, ErrorCode::BadArguments];
+    let is_late = |err: i32| LATE.iter().any(|code| code.code() == err);
     let says_moved = match &record.txn {
         Txn::Error(error) => is_late(error.err),
         Txn::Multi(parts) => parts.iter().any(|part| matches!(part, Txn::Error(error) if is_late(error.err))),
