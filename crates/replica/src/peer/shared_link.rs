@@ -20,8 +20,8 @@ pub(super) type Behind = Option<LinkId>;
 pub(super) struct SharedLink {
     /// Sessions that the leader was asked about, oldest first.
     asked: VecDeque<Revalidation>,
-    /// Sessions that observers have; all others may be ours.
-    owners: BTreeMap<SessionId, LinkId>,
+    /// Who has a session that an observer has or had. Of others nothing is known: they are ours, or local ones of an observer.
+    owners: BTreeMap<SessionId, Behind>,
 }
 
 /// A question whether a session may go on here.
@@ -36,17 +36,20 @@ impl SharedLink {
     /// A session has come back, and the leader is asked.
     pub(super) fn ask(&mut self, session: SessionId, timeout_ms: i32, by: Behind) {
         self.asked.push_back(Revalidation { session, timeout_ms, by });
-        match by {
-            Some(link) => self.owners.insert(session, link),
-            None => self.owners.remove(&session),
-        };
+        match self.owners.get_mut(&session) {
+            Some(owner) => *owner = by,
+            None if by.is_some() => {
+                self.owners.insert(session, by);
+            }
+            None => {}
+        }
     }
 
     /// The leader has answered.
     pub(super) fn take(&mut self, session: SessionId, is_valid: bool) -> Option<Revalidation> {
         let place = self.asked.iter().position(|asked| asked.session == session)?;
         let asked = self.asked.remove(place)?;
-        if !is_valid && self.owners.get(&session).copied() == asked.by {
+        if !is_valid && self.owners.get(&session) == Some(&asked.by) {
             self.owners.remove(&session);
         }
         Some(asked)
@@ -57,7 +60,7 @@ impl SharedLink {
     // observer master and its observers, behind requests that the client sent later
     pub(super) fn request(&mut self, link: LinkId, request: Request) -> Request {
         if request.op_code == OpCode::CreateSession.code() {
-            self.owners.insert(request.session, link);
+            self.owners.insert(request.session, Some(link));
         }
         if self.admits(request.session, request.op_code, Some(link)) { request } else { refused(&request) }
     }
@@ -65,7 +68,8 @@ impl SharedLink {
     /// Whether the session is where its client was seen last. It may be closed from everywhere.
     // zk: PrepRequestProcessor.pRequest2Txn: closeSession does not ask whose the session is
     pub(super) fn admits(&self, session: SessionId, op_code: i32, behind: Behind) -> bool {
-        op_code == OpCode::CloseSession.code() || self.owners.get(&session).copied() == behind
+        op_code == OpCode::CloseSession.code()
+            || self.owners.get(&session).is_none_or(|owner| *owner == behind)
     }
 
     /// A session has ended.
@@ -75,7 +79,7 @@ impl SharedLink {
 
     /// An observer is gone, and all that it sent has come.
     pub(super) fn lost(&mut self, link: LinkId) {
-        self.owners.retain(|_, owner| *owner != link);
+        self.owners.retain(|_, owner| *owner != Some(link));
     }
 }
 
