@@ -196,6 +196,7 @@ fn each_benchmark_succeeds_and_cleans_up() {
         ("fill", &["--count", "30"]),
         ("watch-storm", &["--count", "2"]),
         ("failover", &[]),
+        ("idle", &["--timeout", "4000"]),
     ] {
         let output =
             Command::new(BINARY).args(["bench", what]).args(common).args(short).args(further).output();
@@ -203,15 +204,35 @@ fn each_benchmark_succeeds_and_cleans_up() {
         let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(output.status.success(), "{what}: {told} {}", String::from_utf8_lossy(&output.stderr));
         assert!(told["server_cpu_us_per_op"].is_number(), "{what}: {told}");
+        assert!(told["server_rss_most_mb"].as_f64() >= told["server_rss_mb"].as_f64(), "{what}: {told}");
+        assert_eq!(told["server_rss_kb_per_session"].is_number(), what == "idle", "{told}");
         let count = match what {
             "watch-storm" => told["watchers"].as_u64().unwrap() - told["missing_events"].as_u64().unwrap(),
             "failover" => told["acknowledged"].as_u64().unwrap(),
+            "idle" => told["sessions"].as_u64().unwrap(),
             _ => told["operations"].as_u64().unwrap(),
         };
         assert!(if what == "fill" { count == 30 } else { count >= 3 }, "{what}: {told}");
     }
     let output = server.shell(&["ls", "/"], "");
     assert!(String::from_utf8_lossy(&output.stdout).contains("[zookeeper]"));
+}
+
+#[test]
+fn a_server_that_knows_nothing_bears_a_load() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let echo = ["bench", "echo", "--servers", &address, "--seconds", "20"];
+    let mut echo = Command::new(BINARY).args(echo).stdout(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(&address).is_err() && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    let load = ["bench", "get", "--servers", &address, "--connections", "3", "--json"];
+    let load = Command::new(BINARY).args(load).args(["--warm-up", "0", "--seconds", "0.3"]).output().unwrap();
+    echo.kill().unwrap();
+    echo.wait().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&load.stdout).unwrap();
+    assert!(load.status.success() && told["operations"].as_u64().unwrap() > 100, "{told}");
 }
 
 #[test]

@@ -94,6 +94,11 @@ pub(super) enum What {
     Fill,
     /// Writes one after another on each connection, moving from server to server: how long nobody's is acknowledged.
     Failover,
+    /// --connections sessions that only ping: what each costs.
+    Idle,
+    /// For --seconds a server at --servers that answers everything and knows nothing: the limit of the machine.
+    #[value(hide = true)]
+    Echo,
 }
 
 impl What {
@@ -113,6 +118,8 @@ impl What {
             Self::WatchStorm => "watch-storm",
             Self::Fill => "fill",
             Self::Failover => "failover",
+            Self::Idle => "idle",
+            Self::Echo => "echo",
         }
     }
 }
@@ -168,13 +175,14 @@ impl Arguments {
             What::Multi => Work::Multi(self.ops),
             What::Mixed => Work::Mixed(self.writes),
             What::Watch => Work::Watch,
-            What::Session | What::WatchStorm | What::Failover => return None,
+            What::Session | What::WatchStorm | What::Failover | What::Idle | What::Echo => return None,
         })
     }
 
     /// The pace of one of so many threads. A connection waits for one event at a time.
     pub(super) fn pace(&self, threads: usize) -> Pace {
         match self.rate {
+            _ if self.what == What::Idle => Pace::Depth(0),
             Some(rate) => Pace::Rate(rate / threads as f64),
             None if self.what == What::Watch => Pace::Depth(1),
             None => Pace::Depth(self.depth),

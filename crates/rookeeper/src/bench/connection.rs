@@ -220,7 +220,7 @@ impl AsFd for Connection {
 }
 
 /// The first frame of what was received, without its length; none when it is not all there.
-fn whole_frame(received: &[u8]) -> io::Result<Option<&[u8]>> {
+pub(super) fn whole_frame(received: &[u8]) -> io::Result<Option<&[u8]>> {
     let Some((length, rest)) = received.split_first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
     Ok(rest.get(..frame_len(*length)?))
 }

@@ -55,6 +55,7 @@ pub(super) struct Seat {
     pub(super) asker: Asker,
     asked: u64,
     is_blocked: bool,
+    /// When something came last; a ping is due a third of the session's timeout later.
     quiet_since_ns: u64,
 }
 
@@ -65,8 +66,10 @@ impl Course {
 }
 
 impl Seat {
-    pub(super) fn new(connection: Connection, asker: Asker) -> Self {
-        Self { connection, asker, asked: 0, is_blocked: false, quiet_since_ns: 0 }
+    /// `part` is its place among all seats, from 0 to 1: the pings of many sessions come one by one.
+    pub(super) fn new(connection: Connection, asker: Asker, part: f64) -> Self {
+        let quiet_since_ns = nanos(ping_after(&connection).mul_f64(part.clamp(0.0, 1.0)));
+        Self { connection, asker, asked: 0, is_blocked: false, quiet_since_ns }
     }
 }
 
@@ -205,9 +208,7 @@ impl<'a> Driver<'a> {
     fn keep_alive(&mut self, now_ns: u64) -> io::Result<()> {
         for place in 0..self.share.seats.len() {
             let Some(seat) = self.share.seats.get_mut(place) else { continue };
-            let third =
-                Duration::from_millis(u64::from(seat.connection.session().timeout_ms.unsigned_abs()) / 3);
-            if now_ns.saturating_sub(seat.quiet_since_ns) >= nanos(third) {
+            if now_ns.saturating_sub(seat.quiet_since_ns) >= nanos(ping_after(&seat.connection)) {
                 seat.quiet_since_ns = now_ns;
                 seat.connection.ping();
                 self.flush(place)?;
@@ -226,6 +227,11 @@ impl<'a> Driver<'a> {
         }
         Ok(())
     }
+}
+
+/// A third of the session's timeout.
+fn ping_after(connection: &Connection) -> Duration {
+    Duration::from_millis(u64::from(connection.session().timeout_ms.unsigned_abs()) / 3)
 }
 
 fn nanos(time: Duration) -> u64 {

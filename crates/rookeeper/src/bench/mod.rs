@@ -4,11 +4,14 @@
 //!   late from the moment when they were due, so that a server that stops is seen to be late with all of them.
 //! * A thread drives all its connections through one `epoll`, with one write per burst: the tool is not the limit.
 //! * With `--pid` it tells what the servers' processes used in the window.
+//! * `echo` is no load but a server that does nothing: against it a load shows what sockets and framing alone cost.
 
 mod arguments;
 mod connection;
 mod driver;
+mod echo;
 mod failover;
+mod idle;
 mod load;
 mod report;
 mod run;
@@ -31,6 +34,8 @@ pub(crate) fn main(arguments: &Arguments) -> ExitCode {
         What::Session => sessions::run(arguments),
         What::WatchStorm => storm::run(arguments),
         What::Failover => failover::run(arguments),
+        What::Idle => idle::run(arguments),
+        What::Echo => echo::run(arguments),
         What::Get
         | What::Exists
         | What::List

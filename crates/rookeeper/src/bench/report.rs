@@ -31,6 +31,10 @@ pub(super) struct Report {
 pub(super) enum Measured {
     /// Operations over a time.
     Load { tally: Tally, time: Duration },
+    /// Sessions that only ping, over a time; `empty` is the memory of the servers before they came.
+    Idle { sessions: usize, empty: Option<u64>, time: Duration },
+    /// What a server that knows nothing has answered.
+    Echo { answered: u64 },
     /// Rounds of a storm.
     Storm { watchers: usize, rounds: Vec<Round>, missing: u64 },
     /// Writes while servers come and go.
@@ -51,6 +55,7 @@ pub(super) struct Cost {
     cpu: Duration,
     resident_before: u64,
     resident: u64,
+    resident_most: u64,
     threads: u64,
 }
 
@@ -62,8 +67,25 @@ impl Cost {
             cpu: after.cpu.saturating_sub(before.cpu),
             resident_before: before.resident,
             resident: after.resident,
+            resident_most: after.resident.max(before.resident),
             threads: after.threads,
         })
+    }
+
+    /// This one and a later one.
+    pub(super) fn and(self, later: Self) -> Self {
+        Self {
+            cpu: self.cpu + later.cpu,
+            resident_before: self.resident_before,
+            resident: later.resident,
+            resident_most: self.resident_most.max(later.resident_most),
+            threads: later.threads,
+        }
+    }
+
+    /// So much memory was seen meanwhile.
+    pub(super) fn with_seen(self, resident: u64) -> Self {
+        Self { resident_most: self.resident_most.max(resident), ..self }
     }
 }
 
@@ -86,6 +108,7 @@ impl Report {
         match &self.measured {
             Measured::Load { tally, .. } => tally.failed(),
             Measured::Storm { missing, .. } => *missing,
+            Measured::Idle { .. } | Measured::Echo { .. } => 0,
             Measured::Failover { expired, .. } => *expired,
         }
     }
@@ -120,6 +143,14 @@ impl Report {
                 storm(&mut out, *watchers, rounds, *missing);
                 (watchers * rounds.len()) as u64
             }
+            Measured::Idle { sessions, empty, time } => {
+                idle(&mut out, *sessions, *empty, *time, self.cost);
+                *sessions as u64
+            }
+            Measured::Echo { answered } => {
+                out.push(("operations".to_owned(), json!(answered)));
+                *answered
+            }
             Measured::Failover { acknowledged, unknown, expired, gaps_ns, latencies } => {
                 out.push(("acknowledged".to_owned(), json!(acknowledged)));
                 out.push(("unknown_outcome".to_owned(), json!(unknown)));
@@ -140,6 +171,7 @@ impl Report {
             out.push(("server_rss_mb".to_owned(), json!(tenths(cost.resident as f64 / 1e6))));
             let grown = cost.resident as f64 - cost.resident_before as f64;
             out.push(("server_rss_grown_mb".to_owned(), json!(tenths(grown / 1e6))));
+            out.push(("server_rss_most_mb".to_owned(), json!(tenths(cost.resident_most as f64 / 1e6))));
             out.push(("server_threads".to_owned(), json!(cost.threads)));
         }
         out
@@ -160,6 +192,16 @@ fn load(out: &mut Values, tally: &Tally, time: Duration) {
         tally.errors.iter().map(|(code, count)| (target::name_of(*code), json!(count))).collect();
     out.push(("errors".to_owned(), Value::Object(errors)));
     out.push(("per_second".to_owned(), json!(tally.per_second)));
+}
+
+fn idle(out: &mut Values, sessions: usize, empty: Option<u64>, time: Duration, cost: Option<Cost>) {
+    out.push(("sessions".to_owned(), json!(sessions)));
+    out.push(("measured_s".to_owned(), json!(hundredths(time.as_secs_f64()))));
+    let Some((empty, cost)) = empty.zip(cost) else { return };
+    let each = |sum: f64| json!(hundredths(sum / sessions.max(1) as f64));
+    let cores = cost.cpu.as_secs_f64() / time.as_secs_f64().max(f64::MIN_POSITIVE);
+    out.push(("server_rss_kb_per_session".to_owned(), each((cost.resident as f64 - empty as f64) / 1e3)));
+    out.push(("server_microcores_per_session".to_owned(), each(cores * 1e6)));
 }
 
 fn storm(out: &mut Values, watchers: usize, rounds: &[Round], missing: u64) {
@@ -189,4 +231,35 @@ fn tenths(value: f64) -> f64 {
 
 fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(cpu_ms: u64, resident: u64) -> Usage {
+        Usage { cpu: Duration::from_millis(cpu_ms), resident, threads: 3 }
+    }
+
+    fn cost(before: (u64, u64), after: (u64, u64)) -> Cost {
+        Cost::between(Some(usage(before.0, before.1)), Some(usage(after.0, after.1))).unwrap()
+    }
+
+    #[test]
+    fn costs_add_up() {
+        let sum = cost((100, 5), (130, 4)).and(cost((200, 9), (260, 7)).with_seen(8));
+        assert_eq!(sum.cpu, Duration::from_millis(90));
+        assert_eq!((sum.resident_before, sum.resident, sum.resident_most), (5, 7, 9));
+        assert_eq!(sum.with_seen(10).resident_most, 10);
+    }
+
+    #[test]
+    fn what_a_session_costs_that_only_pings() {
+        let mut out = Values::new();
+        let cost = cost((0, 9_000_000), (500, 11_000_000));
+        idle(&mut out, 1000, Some(1_000_000), Duration::from_secs(10), Some(cost));
+        let told: std::collections::BTreeMap<_, _> = out.into_iter().collect();
+        assert_eq!(told["server_rss_kb_per_session"], json!(10.0));
+        assert_eq!(told["server_microcores_per_session"], json!(50.0));
+    }
 }

@@ -27,11 +27,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, String> {
     target::prepare(arguments, &nodes, first)?;
     let connections = target::open_all(arguments, &servers)?;
 
-    let seat = |(place, connection): (usize, Connection)| {
-        let connection = connection.without_waiting().map_err(|why| why.to_string())?;
-        Ok::<_, String>(Seat::new(connection, Asker::new(work, Arc::clone(&nodes), place)))
-    };
-    let mut shares = share_out(arguments, connections.into_iter().enumerate().map(seat))?;
+    let shares = share_out(arguments, connections, |place| Asker::new(work, Arc::clone(&nodes), place))?;
+    let Window { tally, time, cost } = measure(arguments, shares)?;
+    if !arguments.keep {
+        target::clean_up(arguments, &arguments.root, first)?;
+    }
+    Ok(Report::new(arguments, Measured::Load { tally, time }, cost))
+}
+
+/// What was measured in the window.
+pub(super) struct Window {
+    pub(super) tally: Tally,
+    pub(super) time: Duration,
+    pub(super) cost: Option<Cost>,
+}
+
+/// Drives the connections through warm-up and window, a thread for each share.
+pub(super) fn measure(arguments: &Arguments, mut shares: Vec<Share>) -> Result<Window, String> {
     let is_counted = arguments.limit().is_some();
     let warm_up = if is_counted { Duration::ZERO } else { arguments.warm_up() };
     let until = if is_counted { Duration::MAX } else { warm_up + arguments.window() };
@@ -42,50 +54,63 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, String> {
         is_over: AtomicBool::new(false),
         done: AtomicU64::new(0),
     };
-    let (tally, cost, time) = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let threads: Vec<_> = shares.drain(..).map(|share| scope.spawn(|| drive(share, &course))).collect();
         let is_finished = || threads.iter().all(std::thread::ScopedJoinHandle::is_finished);
-        watch(arguments, &course, course.from_ns, is_finished);
+        watch(arguments, &course, course.from_ns, is_finished, || {});
         let before = Usage::sum(&arguments.pid);
         let began = course.now_ns();
-        watch(arguments, &course, course.until_ns, is_finished);
+        let mut resident_most = 0;
+        let look = || {
+            let seen = Usage::sum(&arguments.pid).map_or(0, |usage| usage.resident);
+            resident_most = seen.max(resident_most);
+        };
+        watch(arguments, &course, course.until_ns, is_finished, look);
         let time = Duration::from_nanos(course.now_ns().saturating_sub(began));
         let cost = Cost::between(before, Usage::sum(&arguments.pid));
-        let mut sum = Tally::new();
+        let cost = cost.map(|cost| cost.with_seen(resident_most));
+        let mut tally = Tally::new();
         for thread in threads {
-            let tally = thread.join().map_err(|_| "a thread of the load has panicked".to_owned())?;
-            sum.add(&tally.map_err(|why| format!("a connection has failed: {why}"))?);
+            let of_thread = thread.join().map_err(|_| "a thread of the load has panicked".to_owned())?;
+            tally.add(&of_thread.map_err(|why| format!("a connection has failed: {why}"))?);
         }
-        Ok::<_, String>((sum, cost, time))
-    })?;
-    if !arguments.keep {
-        target::clean_up(arguments, &arguments.root, first)?;
-    }
-    Ok(Report::new(arguments, Measured::Load { tally, time }, cost))
+        Ok(Window { tally, time, cost })
+    })
 }
 
-/// The connections in equal parts, one for each thread.
-fn share_out(
+/// The connections in equal parts, one for each thread; `asker` tells what each asks.
+pub(super) fn share_out(
     arguments: &Arguments,
-    seats: impl Iterator<Item = Result<Seat, String>>,
+    connections: Vec<Connection>,
+    asker: impl Fn(usize) -> Asker,
 ) -> Result<Vec<Share>, String> {
     let threads = arguments.threads.min(arguments.connections).max(1);
     let limit = arguments.limit().map(|limit| limit.div_ceil(arguments.connections as u64));
     let share = || Share { seats: Vec::new(), pace: arguments.pace(threads), limit };
     let mut shares: Vec<Share> = (0..threads).map(|_| share()).collect();
-    for (place, seat) in seats.enumerate() {
+    let count = connections.len() as f64;
+    for (place, connection) in connections.into_iter().enumerate() {
+        let connection = connection.without_waiting().map_err(|why| why.to_string())?;
+        let seat = Seat::new(connection, asker(place), place as f64 / count);
         if let Some(share) = shares.get_mut(place % threads) {
-            share.seats.push(seat?);
+            share.seats.push(seat);
         }
     }
     Ok(shares)
 }
 
-/// Waits for a moment of the course, or until all have ended, and says how it goes.
-fn watch(arguments: &Arguments, course: &Course, until_ns: u64, is_finished: impl Fn() -> bool) {
+/// Waits for a moment of the course, or until all have ended, and says how it goes. `look` is called again and again meanwhile.
+fn watch(
+    arguments: &Arguments,
+    course: &Course,
+    until_ns: u64,
+    is_finished: impl Fn() -> bool,
+    mut look: impl FnMut(),
+) {
     let (mut told, mut before) = (Instant::now(), course.done.load(Relaxed));
     while course.now_ns() < until_ns && !is_finished() {
         std::thread::sleep(LOOK_EVERY.min(Duration::from_nanos(until_ns.saturating_sub(course.now_ns()))));
+        look();
         if told.elapsed() >= TOLD_EVERY {
             let done = course.done.load(Relaxed);
             let rate = (done - before) as f64 / told.elapsed().as_secs_f64();

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use jute::OpCode;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::Timespec;
 
 use super::arguments::Arguments;
@@ -19,11 +18,9 @@ use super::{target, wire};
 const EVENTS_WITHIN: Duration = Duration::from_secs(30);
 /// Events taken from the system at once.
 const EVENTS_MAX: usize = 1024;
-/// Descriptors beside those of the watchers.
-const OTHER_DESCRIPTORS: u64 = 64;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Report, String> {
-    allow_descriptors(arguments.connections as u64 + OTHER_DESCRIPTORS)?;
+    target::allow_descriptors(arguments.connections)?;
     let servers = target::addresses(&arguments.servers)?;
     let first = *servers.first().ok_or("--servers names nobody")?;
     let nodes = Nodes::new(&arguments.root, 1, arguments.size);
@@ -32,16 +29,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Report, String> {
     eprintln!("watch-storm: {} watchers", watchers.len());
     let mut setter = target::open(first, arguments.timeout)?;
 
-    let (mut rounds, mut missing) = (Vec::new(), 0);
-    let before = Usage::sum(&arguments.pid);
+    let (mut rounds, mut missing, mut cost) = (Vec::new(), 0, None::<Cost>);
     for _ in 0..arguments.rounds() {
         let failed = |why: io::Error| format!("a connection has failed: {why}");
         arm(&mut watchers, &nodes.root).map_err(failed)?;
+        let before = Usage::sum(&arguments.pid);
         let (round, came) = fire(&mut watchers, &mut setter, &nodes).map_err(failed)?;
+        let of_round = Cost::between(before, Usage::sum(&arguments.pid));
+        cost = cost.map_or(of_round, |sum| of_round.map(|of_round| sum.and(of_round)));
         missing += (watchers.len() - came) as u64;
         rounds.push(round);
     }
-    let cost = Cost::between(before, Usage::sum(&arguments.pid));
     drop(watchers);
     if !arguments.keep {
         target::clean_up(arguments, &arguments.root, first)?;
@@ -95,18 +93,4 @@ fn fire(watchers: &mut [Connection], setter: &mut Connection, nodes: &Nodes) -> 
     }
     setter.set_waiting(true)?;
     Ok((round, came))
-}
-
-/// Lifts the limit on open files as far as it may be.
-fn allow_descriptors(count: u64) -> Result<(), String> {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= count) {
-        return Ok(());
-    }
-    let current = limit.maximum.map_or(count, |maximum| maximum.min(count));
-    let lifted = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
-    match lifted {
-        Ok(()) if current >= count => Ok(()),
-        _ => Err(format!("--connections needs {count} open files, and the limit is {current}: ulimit -n")),
-    }
 }

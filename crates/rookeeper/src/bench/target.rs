@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use jute::{ErrorCode, OpCode, Record, Zxid};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::arguments::{Arguments, What};
 use super::connection::{Connection, Kind};
@@ -15,6 +16,8 @@ use super::wire;
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
 /// Requests put into one burst while nodes are made.
 const BURST: usize = 500;
+/// Descriptors beside those of the connections.
+const OTHER_DESCRIPTORS: u64 = 64;
 
 /// The addresses of the servers, each name's first.
 pub(super) fn addresses(servers: &str) -> Result<Vec<SocketAddr>, String> {
@@ -69,6 +72,21 @@ pub(super) fn clean_up(arguments: &Arguments, root: &str, server: SocketAddr) ->
     let mut connection = open(server, arguments.timeout)?;
     remove(&mut connection, root).map_err(|why| format!("{root}: {why}"))?;
     connection.call(wire::close).map_err(|why| why.to_string()).map(drop)
+}
+
+/// Lifts the limit on open files as far as so many connections need.
+pub(super) fn allow_descriptors(connections: usize) -> Result<(), String> {
+    let count = connections as u64 + OTHER_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= count) {
+        return Ok(());
+    }
+    let current = limit.maximum.map_or(count, |maximum| maximum.min(count));
+    let lifted = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
+    match lifted {
+        Ok(()) if current >= count => Ok(()),
+        _ => Err(format!("--connections needs {count} open files, and the limit is {current}: ulimit -n")),
+    }
 }
 
 /// The name of an error code.
