@@ -1,0 +1,216 @@
+"""Tests of what needs no server: medians, verdicts, tables, the chart. Ends with the counts that `scripts/test` adds up."""
+
+import sys
+import unittest
+import xml.etree.ElementTree as Xml
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), *(str(HERE.parent / folder) for folder in ("lib", "ensembles", "faults"))]
+import bench  # noqa: E402
+import chart  # noqa: E402
+import generator  # noqa: E402
+import machine  # noqa: E402
+import states  # noqa: E402
+import tables  # noqa: E402
+from judge import ECHO, OURS, REFERENCE, SYNC, Rail, holds, judge, medians, rails, summary, verdicts  # noqa: E402
+from rows import SCENARIOS  # noqa: E402
+from targets import LONE_WRITES, METRICS, TARGETS, Bound, Target  # noqa: E402
+
+LIMITS = {ECHO: {"p50": 50.0}, SYNC: {"p50": 80.0}}
+
+
+def target(metric, must, aim=None, row="a row"):
+    return Target("", row, metric, must, aim or must)
+
+
+def rows(metric, reference, ours, row="a row"):
+    return {row: {REFERENCE: {metric: reference}, OURS: {metric: ours}}}
+
+
+def results():
+    """Two rounds of one row; the reference failed once."""
+    def entry(**metrics):
+        return {"metrics": metrics, "raw": {}}
+
+    return {"date": "2026-01-02", "quick": False, "rounds": 2, "reference": "3.9.5", "ours": "abc",
+            "machine": {"cpu": "a CPU", "cores": 2, "memory_gb": 8, "kernel": "6.1", "disk": "ext4 on /dev/x"},
+            "limits": {ECHO: [entry(p50=50.0)], SYNC: [entry(rate=1000.0, p50=80.0)]},
+            "rows": {"set 128 B 1x1": {REFERENCE: [entry(p50=400.0, cpu=100.0, rate=2000.0), {"error": "why"}],
+                                       OURS: [entry(p50=100.0, cpu=10.0, rate=900.0, failed=0, silent=0),
+                                              entry(p50=140.0, cpu=30.0, rate=800.0, failed=0, silent=0)]}}}
+
+
+class Judging(unittest.TestCase):
+    def test_the_median_of_each_metric_over_the_rounds_that_have_it(self):
+        entries = [{"metrics": {"p50": 3, "cpu": 1}}, {"error": "why"}, {"metrics": {"p50": 9}}, {"metrics": {"p50": 4}}]
+        self.assertEqual(medians(entries), {"p50": 4, "cpu": 1})
+        self.assertEqual(medians([]), {})
+
+    def test_bounds(self):
+        for bound, metric, reference, ours, expected in [
+            (Bound(ratio=1 / 8), "cpu", 80, 10, True),
+            (Bound(ratio=1 / 8), "cpu", 80, 10.1, False),
+            (Bound(ratio=5), "rate", 100, 500, True),
+            (Bound(ratio=5), "rate", 100, 499, False),
+            (Bound(most=20), "growth", 0, 20, True),
+            (Bound(most=0), "lost", None, 1, False),
+            (Bound(echoes=1.4), "p50", None, 70, True),
+            (Bound(ratio=0.6, echoes=1.4), "p50", 200, 71, False),
+            (Bound(ratio=0.6, echoes=1.4), "p50", 100, 70, False),
+            (Bound(over=20), "p50", None, 150, True),
+            (Bound(over=20), "p50", None, 151, False),
+            (Bound(ratio=1 / 8), "cpu", None, 10, None),
+            (Bound(ratio=1 / 8), "cpu", 0, 10, None),
+            (Bound(ratio=1 / 8), "cpu", 80, None, None),
+        ]:
+            self.assertIs(holds(bound, metric, reference, ours, LIMITS), expected, (bound, reference, ours))
+        self.assertIsNone(holds(Bound(over=20), "p50", 100, 10, {}))
+
+    def test_verdicts(self):
+        must, aim = Bound(ratio=1 / 2), Bound(ratio=1 / 4)
+        for reference, ours, says in [(100, 25, "aim"), (100, 26, "must"), (100, 51, "MISSED"), (None, 1, "-"), (100, None, "-")]:
+            self.assertEqual(judge(target("cpu", must, aim), rows("cpu", reference, ours), LIMITS).says, says)
+        # An aim that cannot be looked at is not met.
+        self.assertEqual(judge(target("p50", must, Bound(over=20)), rows("p50", 100, 50), {}).says, "must")
+
+    def test_rails_break_where_ours_is_worse_or_stood_still(self):
+        measured = {"row": {REFERENCE: {"p50": 10, "p99": 10, "rate": 5}, OURS: {"p50": 10, "p99": 11, "rate": 1, "failed": 1, "silent": 0}}}
+        broken = [rail.what for rail in rails(measured, LIMITS) if not rail.holds]
+        self.assertEqual(broken, ["p99 no worse", "no failed operation"])
+        self.assertEqual(len(rails(measured, LIMITS)), 4)
+
+    def test_more_lone_writes_than_syncs_are_seen(self):
+        for rate, expected in ((12_500, True), (12_501, False)):
+            self.assertEqual([rail.holds for rail in rails(rows("rate", 1, rate, LONE_WRITES[0]), LIMITS)], [expected])
+
+    def test_every_target_has_its_row_and_every_row_its_name_once(self):
+        names = [row for scenario in SCENARIOS for row in scenario.rows]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertLessEqual({one.row for one in TARGETS} | set(LONE_WRITES), set(names))
+        self.assertLessEqual({one.metric for one in TARGETS}, set(METRICS))
+        self.assertEqual(len({(one.row, one.metric) for one in TARGETS}), len(TARGETS))
+
+    def test_an_aim_asks_for_more_than_its_must(self):
+        for one in TARGETS:
+            must, aim = one.must.ratio, one.aim.ratio
+            if must is not None and aim is not None:
+                self.assertTrue(aim > must if METRICS[one.metric].more else aim < must, one)
+
+
+class Telling(unittest.TestCase):
+    def test_numbers(self):
+        for value, text in [(None, "–"), (0, "0"), (0.444, "0.44"), (14.06, "14.1"), (281.4, "281"), (104_000.4, "104,000")]:
+            self.assertEqual(tables.number(value), text)
+        self.assertEqual([tables.with_unit("p50", value) for value in (9_999, 50_000, None)], ["9,999 µs", "50 ms", "–"])
+
+    def test_ratios(self):
+        for value, text in [(None, "–"), (0.1, "1/10.0"), (0.5, "0.50"), (1.04, "1.04"), (5.26, "5.3x")]:
+            self.assertEqual(tables.ratio_text(value), text)
+
+    def test_bounds(self):
+        for bound, metric, text in [
+            (Bound(ratio=1 / 14), "cpu", "≤ 1/14"),
+            (Bound(ratio=0.55), "p50", "≤ 0.55"),
+            (Bound(ratio=10), "rate", "≥ 10x"),
+            (Bound(ratio=0.6, echoes=1.4), "p50", "≤ 0.6, ≤ 1.4x echo"),
+            (Bound(over=20), "p50", "≤ sync + echo + 20 µs"),
+            (Bound(most=20_000), "max", "≤ 20 ms"),
+            (Bound(most=0), "lost", "≤ 0"),
+        ]:
+            self.assertEqual(tables.bound_text(bound, metric), text)
+
+    def test_the_tables(self):
+        judged, railed = self.judged()
+        told = tables.markdown(results(), *summary(results()), judged, railed)
+        self.assertIn("2026-01-02, a CPU, 2 cores, 8 GB, Linux 6.1, ext4 on /dev/x; Apache 3.9.5, Rookeeper abc.", told)
+        self.assertIn("| set 128 B 1x1 | p50 | 400 µs | 120 µs | 1/3.3 | ≤ 0.6 | ≤ sync + echo + 20 µs | aim |", told)
+        self.assertIn("|  | CPU/op | 100 µs | 20 µs | 1/5.0 | ≤ 1/4 | ≤ 1/5 | aim |", told)
+        self.assertIn("| set 128 B 1x1 | 2,000 / 850 | 400 / 120 | – / – | 100 / 20 |", told)
+        self.assertIn("2 of 2 targets met, 2 of them as aimed. Guard rails: 5 of 5 hold.", told)
+        widths = {line.count("|") for line in told.splitlines() if line.startswith("| set")}
+        self.assertEqual(widths, {9, 6})
+        self.assertIn("set 128 B 1x1  p50", tables.plain(judged))
+
+    def test_what_is_broken_or_missing_is_told(self):
+        said = tables.rails_text([Rail("a", "b", True, ""), Rail("row", "p99 no worse", False, "11 to 10 µs")])
+        self.assertEqual(said, ["Guard rails: 1 of 2 hold.", "row: p99 no worse: 11 to 10 µs"])
+        unknown = [judge(target("cpu", Bound(ratio=0.5)), rows("cpu", None, 1), {})]
+        self.assertEqual(tables.tally(unknown), "0 of 0 targets met, 0 of them as aimed; 1 without figures")
+        self.assertEqual(bench.failures(results()), ["set 128 B 1x1, Apache: why"])
+
+    def test_a_readme_keeps_what_stands_around_the_markers(self):
+        text = f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n"
+        once = tables.put_between(text, "new\n")
+        self.assertEqual(once, f"before\n{tables.BEGIN}\nnew\n{tables.END}\nafter\n")
+        self.assertEqual(tables.put_between(once, "new"), once)
+        for broken in ("", tables.BEGIN, tables.END):
+            self.assertRaises(ValueError, tables.put_between, broken, "new")
+
+    def test_the_readme_has_the_markers(self):
+        tables.put_between(bench.README.read_text(), "")
+
+    def test_the_chart_is_xml_with_a_bar_for_each_known_figure(self):
+        judged, _ = self.judged()
+        judged.append(judge(target("cpu", Bound(ratio=0.5), row="<&>"), rows("cpu", 10, 40, "<&>"), {}))
+        judged.append(judge(target("cpu", Bound(ratio=0.5)), rows("cpu", None, 1), {}))
+        drawn = chart.svg(judged)
+        texts = [element.text for element in Xml.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+        self.assertTrue({"set 128 B 1x1, p50", "3.3x", "<&>, CPU/op", "0.2x"} <= set(texts), texts)
+        self.assertIn("prefers-color-scheme: dark", drawn)
+        self.assertEqual(sum(f'height="{chart.LINE - 7}"' in line for line in drawn.splitlines()), 3)
+
+    def test_the_scale_of_the_chart_is_cut_off(self):
+        self.assertEqual([chart.place(times) for times in (1 / 8, 1e9)], [chart.LABELS, chart.LABELS + chart.BARS])
+        self.assertAlmostEqual(chart.place(4) - chart.place(2), chart.place(2) - chart.place(1))
+
+    def judged(self):
+        measured, limits = summary(results())
+        return verdicts(measured, limits), rails(measured, limits)
+
+
+class Measuring(unittest.TestCase):
+    def test_seconds_without_a_reply(self):
+        for told, expected in [
+            ({"measured_s": 3.0, "per_second": [5, 0, 7, 1]}, 1),
+            ({"measured_s": 3.0, "per_second": [5]}, 2),
+            ({"measured_s": 0.3, "per_second": [5]}, 0),
+            ({}, 0),
+        ]:
+            self.assertEqual(generator.silent_seconds(told), expected)
+
+    def test_metrics_of_a_run(self):
+        told = {"operations_per_s": 7.5, "p50_us": 1.0, "errors": {"NoNode": 2, "NodeExists": 1}, "per_second": [1], "measured_s": 1.0}
+        self.assertEqual(generator.metrics_of(told), {"rate": 7.5, "p50": 1.0, "failed": 3, "silent": 0})
+
+    def test_the_words_of_a_run(self):
+        words = generator.Generator("b").words("set", ["h:1", "h:2"], [7, 8], 1, 0.5, {"connections": 3, "warm_up_too": True})
+        self.assertEqual(" ".join(words), "b bench set --json --servers h:1,h:2 --seconds 1 --warm-up 0.5 --pid 7,8 --connections 3 --warm-up-too")
+
+    def test_the_file_system_is_that_of_the_deepest_mount(self):
+        mounts = "/dev/a / ext4 rw 0 0\ntmpfs /data tmpfs rw 0 0\n/dev/b /data/deep xfs rw 0 0\n"
+        for folder, expected in [("/data/deep/er", "xfs on /dev/b"), ("/data/deeper", "tmpfs on tmpfs"), ("/x", "ext4 on /dev/a")]:
+            self.assertEqual(machine.file_system(mounts, folder), expected)
+
+    def test_syncs_take_their_time(self):
+        with bench.tempfile.TemporaryDirectory() as folder:
+            told = machine.syncs(folder, 0.02)
+            self.assertTrue(told["rate"] > 0 and told["p50"] <= told["p99"] and not list(Path(folder).iterdir()))
+
+    def test_only_the_snapshot_of_an_empty_tree_stays(self):
+        with bench.tempfile.TemporaryDirectory() as folder:
+            for name in ("snapshot.0", "snapshot.1f", "snapshot.100000000", "log.1"):
+                (Path(folder) / name).touch()
+            self.assertEqual(states.remove_snapshots(Path(folder)), ["snapshot.1f", "snapshot.100000000"])
+            self.assertEqual(sorted(path.name for path in Path(folder).iterdir()), ["log.1", "snapshot.0"])
+
+
+def main():
+    done = unittest.main(argv=["tests", *sys.argv[1:]], exit=False).result
+    failed = len(done.failures) + len(done.errors)
+    print(f"{done.testsRun - failed - len(done.skipped)} passed, {failed} failed, {len(done.skipped)} skipped")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
