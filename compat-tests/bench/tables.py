@@ -102,7 +102,7 @@ def about(results):
     """Machine, date and manner, one sentence each."""
     machine, rounds = results["machine"], results["rounds"]
     manner = "A quick run, which shows that the tool works; its figures mean nothing." if results["quick"] else \
-        f"Medians of {rounds} rounds, both servers in turn, each on an empty directory; the load on the same machine."
+        f"{'One round' if rounds == 1 else f'Medians of {rounds} rounds'}, both servers in turn, each on an empty directory; the load on the same machine."
     return [f"{results['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, Linux {machine['kernel']}, {machine['disk']}; "
             f"{REFERENCE} {results['reference']}, {OURS} {results['ours']}.", manner]
 
