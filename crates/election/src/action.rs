@@ -162,7 +162,9 @@ impl fmt::Display for Note {
             Self::ConfigNotWanted { from, version } => {
                 write!(f, "server {from} has membership {version:#x}, but reconfigEnabled is off here")
             }
-            Self::Silence { waited_ms } => write!(f, "no vote heard for {waited_ms} ms, telling ours again"),
+            Self::Silence { waited_ms } => {
+                write!(f, "no new vote heard for {waited_ms} ms, telling ours again")
+            }
         }
     }
 }

@@ -304,7 +304,10 @@ impl Election {
             // asks and asks, keeps others from telling theirs again
             Heard::Unheeded(why) if !was_final => return unheeded(from, why, out),
             Heard::Unheeded(why) => unheeded(from, why, out),
-            Heard::Settled => {}
+            // diverges(election-unheeded-wait): two who tell their worse votes again and again would keep a third from telling its
+            // better one again, which they have not heard
+            Heard::Again if !was_final => return,
+            Heard::Again | Heard::Settled => {}
             Heard::Vote { tell_all, is_overtaken, has_quorum } => {
                 round.is_final = has_quorum;
                 if is_overtaken {

@@ -36,6 +36,8 @@ pub(crate) struct Round {
 pub(crate) enum Heard {
     /// Nothing.
     Unheeded(Unheeded),
+    /// A vote of this round that we have already.
+    Again,
     /// A vote of this round.
     Vote {
         /// Our proposal has changed, or the round has: all must hear it.
@@ -120,8 +122,12 @@ impl Round {
         if is_better {
             self.proposal = theirs;
         }
-        self.cast.insert(from, Vote::new(theirs, election_epoch));
+        let vote = Vote::new(theirs, election_epoch);
+        let is_known = self.cast.insert(from, vote) == Some(vote);
         let has_quorum = membership.has_quorum(&self.cast, &Vote::new(self.proposal, *clock));
+        if is_known && !has_quorum {
+            return Heard::Again;
+        }
         Heard::Vote { tell_all: is_overtaken || is_better, is_overtaken, has_quorum }
     }
 
