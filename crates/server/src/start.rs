@@ -26,7 +26,7 @@ use crate::settings::{EnsembleSettings, Settings};
 use crate::shell::alarm::{Alarm, Failure, UNEXPECTED};
 use crate::shell::clients::Clients;
 use crate::shell::disk::{DiskAnswers, DiskThread};
-use crate::shell::membership::Membership;
+use crate::shell::membership::{self, Membership};
 use crate::shell::replica::{DISK_QUEUE_MAX, Member, ReplicaThread};
 use crate::shell::snapshots::{self, Snapshots};
 use crate::shell::{Dirs, Durable, INBOX_MAX, Message, ModeCell, Shared, Stage, listener};
@@ -97,6 +97,10 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
         ),
     };
     let address = bound.as_ref().and_then(|bound| bound.local_addr().ok());
+    if let Some(member) = &settings.ensemble {
+        membership::settle(member, settings.config_file.as_deref())
+            .map_err(|error| StartError::system("sync the directory of the configuration file", &error))?;
+    }
     let began = Instant::now();
     let recovery = data::recover(disk, &settings)?;
     let has_history = recovery.has_history;

@@ -306,6 +306,9 @@ impl World {
         let u = &mut self.universe;
         match Membership::read(&disk, Plan::server_id(host)) {
             Ok(membership) => {
+                if membership.settle().is_err() {
+                    return self.cut_at_start(host);
+                }
                 let found = u.memberships.found(host, &membership.current, &membership.last_seen);
                 match found {
                     Ok(Remains::Whole) => {}

@@ -12,7 +12,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, read_full_at, write_atomically};
+use crate::disk::{Disk, parent_of, read_full_at, write_atomically};
 
 /// The configuration file of a member and those beside it.
 #[derive(Debug, Clone)]
@@ -69,6 +69,12 @@ impl<D: Disk> MembershipFiles<D> {
             self.disk.remove(&self.next())?;
         }
         Ok(())
+    }
+
+    /// A start makes durable what it found: the process before it may have ended between the change of a name and the sync of
+    /// the directory.
+    pub fn settle(&self) -> io::Result<()> {
+        self.disk.sync_dir(parent_of(&self.config))
     }
 
     /// Keeps the configuration file as it is now.

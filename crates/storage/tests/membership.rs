@@ -91,6 +91,28 @@ fn a_crash_at_any_step_leaves_the_old_or_the_new_membership() {
 }
 
 #[test]
+fn what_a_start_found_survives_the_next_power_loss() {
+    let base = before();
+    let whole = base.fork();
+    change(&whole).unwrap();
+    let mut new = 0;
+    for operation in base.operations()..whole.operations() {
+        for seed in 0..8 {
+            let disk = base.fork();
+            disk.fail_at(operation, Fault::Cut);
+            assert!(change(&disk).is_err());
+            disk.kill();
+            files(&disk).settle().unwrap();
+            let at_start = found(&disk);
+            disk.crash(seed);
+            assert_eq!(found(&disk), at_start, "operation {operation}, seed {seed}");
+            new += usize::from(at_start.0 == NEW);
+        }
+    }
+    assert!(new > 0);
+}
+
+#[test]
 fn the_file_before_the_first_change_is_kept() {
     let disk = before();
     files(&disk).back_up().unwrap();

@@ -28,13 +28,25 @@ pub(crate) struct Membership {
     files: Option<MembershipFiles<RealDisk>>,
 }
 
+/// Makes durable what a start found in a dynamic file, before anybody hears of it.
+pub(crate) fn settle(member: &EnsembleSettings, config: Option<&Path>) -> std::io::Result<()> {
+    match files_of(config).filter(|_| member.has_dynamic_file) {
+        Some(files) => files.settle(),
+        None => Ok(()),
+    }
+}
+
+// zk: QuorumPeerConfig.editStaticConfig: File.getCanonicalPath
+fn files_of(config: Option<&Path>) -> Option<MembershipFiles<RealDisk>> {
+    let config = config.map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    config.map(|config| MembershipFiles::new(RealDisk, config))
+}
+
 impl Membership {
     /// As the settings say; a configuration file whose membership may move into a dynamic file is kept.
     // zk: QuorumPeerConfig.parseProperties: backupOldConfig
     pub(crate) fn new(member: &EnsembleSettings, config: Option<&Path>, reconfig_enabled: bool) -> Self {
-        // zk: QuorumPeerConfig.editStaticConfig: File.getCanonicalPath
-        let config = config.map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-        let files = config.map(|config| MembershipFiles::new(RealDisk, config));
+        let files = files_of(config);
         if let Some(files) = &files
             && reconfig_enabled
             && !member.has_dynamic_file

@@ -86,7 +86,10 @@ impl Process {
             Effect::Apply { record, .. } => Some(Arc::clone(record)),
             _ => None,
         };
-        if let Effect::OpenSession { session, .. } = &effect {
+        // Who serves reads without a leader, and has no sessions of its own, believes whoever shows a password.
+        if let Effect::OpenSession { session, .. } = &effect
+            && self.mode != Some(Mode::ReadOnly)
+        {
             let opened = u.ledger.opened(self.host, *session, self.state.last_processed_zxid());
             u.check(opened);
         }

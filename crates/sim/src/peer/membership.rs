@@ -67,6 +67,11 @@ impl Membership {
         Ok(Self { me, disk: disk.clone(), files, current, last_seen })
     }
 
+    /// What a start found is durable on return.
+    pub(crate) fn settle(&self) -> io::Result<()> {
+        self.files.settle()
+    }
+
     /// What a start does with the files before it serves: a configuration file with a membership of its own is kept.
     pub(crate) fn back_up(&self) {
         let text = read(&self.disk, &config_file()).unwrap_or_default();
