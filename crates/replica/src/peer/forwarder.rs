@@ -40,6 +40,8 @@ pub(super) struct Forwarder {
     syncs: VecDeque<SyncOf>,
     /// Sessions that the leader was asked about, with their connections.
     reopening: BTreeMap<SessionId, Attached>,
+    /// How many answers on a session are still to come.
+    asked: BTreeMap<SessionId, usize>,
     /// Sessions that the leader is to hear of, with their timeouts.
     heard: BTreeMap<SessionId, i32>,
     /// Sessions whose connection is gone since the leader asked last: what they sent before counts.
@@ -101,6 +103,7 @@ impl Forwarder {
             waiting: BTreeMap::new(),
             syncs: VecDeque::new(),
             reopening: BTreeMap::new(),
+            asked: BTreeMap::new(),
             heard: BTreeMap::new(),
             lost: BTreeMap::new(),
         }
@@ -200,9 +203,15 @@ impl Forwarder {
         self.release(session, out);
     }
 
-    /// The leader's answer on a session that came back.
+    /// The leader's answer on a session that came back; the last one counts.
     // zk: Learner.revalidate, ZooKeeperServer.finishSessionInit
+    // diverges(session-asked-twice): the reference lets the client in with the first answer. When the second question comes to the
+    // leader behind a move to another server, what the client asked here before that is carried out behind what it asked there.
     pub(super) fn on_revalidated(&mut self, session: SessionId, is_valid: bool, out: &mut Vec<Effect>) {
+        if let Some(answers) = self.asked.remove(&session).filter(|answers| *answers > 1) {
+            self.asked.insert(session, answers - 1);
+            return;
+        }
         let Some(Attached { connection, timeout_ms }) = self.reopening.remove(&session) else {
             return out.push(note(Level::Debug, Note::RevalidationUnasked { session }));
         };
@@ -291,6 +300,7 @@ impl Forwarder {
             return step.out.push(Effect::OpenSession { connection, session, timeout_ms });
         }
         self.reopening.insert(session, Attached { connection, timeout_ms });
+        *self.asked.entry(session).or_default() += 1;
         up.push(Packet::Revalidate { session, timeout_ms });
     }
 
