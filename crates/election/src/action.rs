@@ -31,6 +31,8 @@ pub enum Action {
         voter: ServerId,
         /// Whether its vote made us the leader.
         chose_us: bool,
+        /// What it would bring, when it proposes itself.
+        candidacy: Option<Candidate>,
     },
     /// Something worth a line in the log.
     Note(Note),

@@ -125,7 +125,7 @@ impl Election {
             return self.hear_voter(now_ms, from, &notification, out);
         }
         if notification.state == PeerState::Looking {
-            self.answer_voter(from, out);
+            self.answer_voter(from, &notification, out);
         }
     }
 
@@ -250,9 +250,10 @@ impl Election {
     }
 
     /// A voter looks while we do not: it is told what we settled on.
-    fn answer_voter(&self, from: ServerId, out: &mut Vec<Action>) {
+    fn answer_voter(&self, from: ServerId, notification: &Notification, out: &mut Vec<Action>) {
         if self.state == PeerState::Leading {
-            out.push(Action::VoterLooks { voter: from, chose_us: self.electors.contains(&from) });
+            let candidacy = Some(notification.candidate()).filter(|candidate| candidate.leader == from.0);
+            out.push(Action::VoterLooks { voter: from, chose_us: self.electors.contains(&from), candidacy });
         }
         if let Some(vote) = &self.vote {
             self.send(from, self.state, vote.candidate(), vote.election_epoch, out);

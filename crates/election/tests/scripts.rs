@@ -231,8 +231,10 @@ fn show(actions: Vec<Action>) -> Vec<String> {
                 format!("decided: {} with {} {}", decision.role, decision.leader, decision.vote)
             }
             Action::NewerConfig(text) => format!("newer membership: {}", text.replace('\n', " ")),
-            Action::VoterLooks { voter, chose_us: true } => format!("voter {voter}, which chose us, looks"),
-            Action::VoterLooks { voter, chose_us: false } => format!("voter {voter} looks"),
+            Action::VoterLooks { voter, chose_us: true, .. } => {
+                format!("voter {voter}, which chose us, looks")
+            }
+            Action::VoterLooks { voter, chose_us: false, .. } => format!("voter {voter} looks"),
             Action::Note(note) => format!("note: {note}"),
         };
         lines.push((None, line));

@@ -17,6 +17,7 @@
 //! | `reconfig 1,2,4o` | the pipeline has a transaction that makes these the members; `1:moved` is at another address |
 //! | `synced 1,2,4` | whether a quorum of these follows |
 //! | `skip-to 4294967290` | the counter of the epoch is that far |
+//! | `2 proposes-itself 4 4.3` | the election tells of a voter that looks, of its epoch and the end of its history |
 //! | `wait 100`, `deadline` | time passes: so much, or until the deadline |
 //! | `learners`, `recent` | what it reports, what the next role gets |
 #![expect(
@@ -157,6 +158,14 @@ impl Script {
             "looks" => {
                 let server = words[1].parse().map(ServerId).expect("a server");
                 self.leader().on_voter_looks(now_ms, server, out);
+            }
+            "proposes-itself" => {
+                let (server, epoch) = (name.parse().map(ServerId), words[1].parse());
+                self.leader().on_candidacy(
+                    server.expect("a server"),
+                    epoch.expect("an epoch"),
+                    parse(words[2]),
+                );
             }
             "lost" => self.leader().on_lost(now_ms, id, out),
             ">" => self.leader().on_packet(now_ms, id, packet(id, &words[1..]), out),

@@ -3,7 +3,8 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use ensemble::{ServerId, Verifier};
+use election::Candidate;
+use ensemble::Verifier;
 use jute::{TxnRecord, Zxid};
 use pipeline::event::Event;
 use pipeline::prepare::Ensemble;
@@ -14,7 +15,7 @@ use zab::{Leader, LeaderAction, LeaderSettings, LinkId, LogProbe, Outgoing, Pack
 
 use super::reconfig::Appointment;
 use super::settling::Settling;
-use super::step::Step;
+use super::step::{Step, VoterLooks};
 use super::{Stage, refuse};
 use crate::primary::{Order, Primary, Turn};
 use crate::{Level, Mode, Note, PeerEffect};
@@ -156,10 +157,16 @@ impl Leading {
         }
     }
 
-    /// A voter that chose us looks again.
-    pub(super) fn on_voter_looks(&mut self, step: &mut Step<'_>, voter: ServerId) {
-        self.leader.on_voter_looks(step.now.0, voter, &mut self.actions);
-        self.carry(step);
+    /// A voter looks for a leader.
+    pub(super) fn on_voter_looks(&mut self, step: &mut Step<'_>, looks: VoterLooks) {
+        let VoterLooks { voter, chose_us, candidacy } = looks;
+        if let Some(Candidate { peer_epoch, zxid, .. }) = candidacy {
+            self.leader.on_candidacy(voter, peer_epoch, zxid);
+        }
+        if chose_us {
+            self.leader.on_voter_looks(step.now.0, voter, &mut self.actions);
+            self.carry(step);
+        }
     }
 
     /// Clients and timers.

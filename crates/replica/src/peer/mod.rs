@@ -121,7 +121,7 @@ impl Peer {
             settings,
             peer,
         };
-        let mut step = Step { now, state, member: &mut member, out, decision: None, looks_again: None };
+        let mut step = Step { now, state, member: &mut member, out, decision: None, looks: None };
         if forgets_proposed {
             let verifier = Arc::clone(&step.member.peer.verifier);
             step.want(PeerEffect::SeeMembership { verifier });
@@ -139,7 +139,7 @@ impl Peer {
         {
             self.member.clock = WallClock::new(now, wall_ms);
         }
-        let mut step = Step { now, state, member: &mut self.member, out, decision: None, looks_again: None };
+        let mut step = Step { now, state, member: &mut self.member, out, decision: None, looks: None };
         self.phase.on_event(&mut step, event);
         if let Phase::Leading(leading) = &mut self.phase {
             leading.hand_over(&step);
@@ -194,8 +194,8 @@ impl Phase {
                 if !matches!(self, Self::Stopped) {
                     step.hear(from, &message);
                 }
-                if let (Self::Leading(leading), Some(voter)) = (self, step.looks_again.take()) {
-                    leading.on_voter_looks(step, voter);
+                if let (Self::Leading(leading), Some(looks)) = (self, step.looks.take()) {
+                    leading.on_voter_looks(step, looks);
                 }
             }
             Event::LearnerConnected { link } => match self {

@@ -2,7 +2,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use election::{Action, Decision, Election, Notification};
+use election::{Action, Candidate, Decision, Election, Notification};
 use ensemble::{ServerId, Verifier};
 use pipeline::sessions::SessionIds;
 use pipeline::settings::PipelineSettings;
@@ -79,8 +79,18 @@ pub(super) struct Step<'a> {
     pub(super) out: &'a mut Vec<Effect>,
     /// How an election ended in this step.
     pub(super) decision: Option<Decision>,
-    /// A voter that chose us looks again.
-    pub(super) looks_again: Option<ServerId>,
+    /// A voter looks while we lead.
+    pub(super) looks: Option<VoterLooks>,
+}
+
+/// A voter that looks for a leader.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VoterLooks {
+    pub(super) voter: ServerId,
+    /// It is one of those that chose us.
+    pub(super) chose_us: bool,
+    /// What it would bring, when it proposes itself.
+    pub(super) candidacy: Option<Candidate>,
 }
 
 impl Step<'_> {
@@ -135,9 +145,9 @@ impl Step<'_> {
                 Action::ConnectAll => self.want(PeerEffect::ConnectAll),
                 Action::Decided(decision) => self.decision = Some(decision),
                 Action::NewerConfig(config) => begins_anew |= self.hear_config(config),
-                Action::VoterLooks { voter, chose_us } => {
+                Action::VoterLooks { voter, chose_us, candidacy } => {
                     self.note(Level::Debug, Note::VoterLooks { server: voter });
-                    self.looks_again = Some(voter).filter(|_| chose_us);
+                    self.looks = Some(VoterLooks { voter, chose_us, candidacy });
                 }
                 Action::Note(note) => {
                     let level = match note.level() {

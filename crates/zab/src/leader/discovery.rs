@@ -11,6 +11,9 @@ use super::{Abdication, Leader, LeaderAction, LeaderNote, Phase, Refusal, send};
 use crate::packet::PROTOCOL_VERSION;
 use crate::{Introduction, LinkId, Packet};
 
+/// Elections that fail one after another get a server no further ahead.
+const EPOCHS_AHEAD_MAX: i32 = 1000;
+
 impl Leader {
     /// The own introduction is one like any other.
     pub(super) fn begin(&mut self, accepted_epoch: i32, out: &mut Vec<LeaderAction>) {
@@ -43,6 +46,11 @@ impl Leader {
         let Who { server, is_follower, votes } = who;
         out.push(LeaderAction::Note(LeaderNote::Introduced { link, server, is_follower, votes }));
         match self.phase {
+            Phase::Broadcast { .. } if votes && self.locks_out(server, introduction.accepted_epoch) => {
+                out.push(LeaderAction::WriteAcceptedEpoch(introduction.accepted_epoch));
+                let epoch = introduction.accepted_epoch;
+                self.abdicate(Abdication::LocksOut { server, epoch }, out);
+            }
             Phase::Discovery { .. } => {
                 // zk: Leader.getEpochToPropose: whoever comes may raise the epoch, voters only make a quorum
                 self.epoch = self.epoch.max(epoch);
@@ -74,6 +82,14 @@ impl Leader {
             return Err(Refusal::OwnId);
         }
         introduction.accepted_epoch.checked_add(1).ok_or(Refusal::NoEpochLeft)
+    }
+
+    /// Whether a voter may not join, for it has accepted a later epoch, which never began. The data of another ensemble look
+    /// alike, with a newer history or many epochs ahead.
+    // diverges(accepted-epoch-ahead): the reference leads on, and the voter asks for ever
+    fn locks_out(&self, server: ServerId, accepted_epoch: i32) -> bool {
+        let ahead = accepted_epoch.saturating_sub(self.epoch);
+        (1..=EPOCHS_AHEAD_MAX).contains(&ahead) && self.outdated.contains(&server)
     }
 
     // zk: Leader.getAndDecrementFollowerCounter

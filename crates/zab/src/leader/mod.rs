@@ -66,6 +66,8 @@ pub struct Leader {
     last_proposed: Zxid,
     outstanding: VecDeque<Arc<TxnRecord>>,
     acks: Acks,
+    /// Voters that looked for a leader while we led, with a history that is not newer than ours.
+    outdated: BTreeSet<ServerId>,
 }
 
 /// Who was heard so far, or what is waited for.
@@ -118,6 +120,7 @@ impl Leader {
             last_proposed: start.last_processed,
             outstanding: VecDeque::new(),
             acks: Acks::new(Arc::clone(&verifier)),
+            outdated: BTreeSet::new(),
             last_seen: start.last_seen.filter(is_newer).unwrap_or_else(|| Arc::clone(&verifier)),
             may_commit: true,
             verifier,
@@ -247,6 +250,15 @@ impl Leader {
         if matches!(self.phase, Phase::Discovery { .. }) && is_late {
             self.abdicate(Abdication::VoterLeft(server), out);
         }
+    }
+
+    /// A voter proposes itself while we lead, with a history that ends so.
+    pub fn on_candidacy(&mut self, server: ServerId, peer_epoch: i64, last: Zxid) {
+        let is_newer = (peer_epoch, last) > (i64::from(self.epoch), self.last_proposed);
+        match self.is_established() && !is_newer {
+            true => self.outdated.insert(server),
+            false => self.outdated.remove(&server),
+        };
     }
 
     /// A moment that [`Leader::next_deadline`] named has come.
