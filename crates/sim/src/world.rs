@@ -66,15 +66,17 @@ impl World {
         u.agenda.plan(3 * SECOND, Happening::Fault);
         let end = u.plan.end();
         while let Some((at, what)) = self.universe.agenda.next() {
-            if at > end || self.universe.failure.is_some() {
+            if self.universe.failure.is_some() || self.is_over(at) {
                 break;
             }
             self.universe.now = at;
             self.happen(what);
+            // What must be durable, and where, depends on the membership that this very event may have brought.
             self.follow_memberships();
+            self.look_at_durability();
         }
         if self.universe.failure.is_none() {
-            self.universe.now = end;
+            self.universe.now = self.universe.now.max(end);
             self.look_at_rest();
         }
         if self.universe.failure.is_none() {
@@ -216,7 +218,6 @@ impl World {
             }
             Happening::Operate(operation) => self.operate(operation),
         }
-        self.look_at_durability();
     }
 
     /// The server that does nothing of it while it is stopped.
