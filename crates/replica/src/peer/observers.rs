@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use jute::{OpCode, SessionId, Txn, TxnRecord, Zxid};
+use jute::{OpCode, SessionId, TxnRecord, Zxid};
 use zab::master::Follower;
 use zab::sync::History;
 use zab::{LearnerReport, LinkId, LogProbe, Master, MasterAction, MasterSettings, Packet};
@@ -114,9 +114,7 @@ impl Observers {
     /// A transaction is committed; `leader` is who leads from now on, if it changes the membership.
     pub(super) fn commit(&mut self, turn: &mut Turn<'_, '_>, record: &Arc<TxnRecord>, leader: Option<i64>) {
         self.applied = record.header.zxid;
-        if matches!(record.txn, Txn::CloseSession(_)) {
-            turn.shared.ended(record.header.client_id);
-        }
+        turn.shared.committed(record);
         let mut actions = Vec::new();
         self.master.commit(record, leader, &mut actions);
         self.carry(turn, actions);
@@ -148,10 +146,17 @@ impl Observers {
                 }
                 // zk: FollowerZooKeeperServer.processObserverRequest, FollowerRequestProcessor.run
                 MasterAction::Forwarded { link, request } => {
+                    let Some(request) = turn.shared.request(link, request) else {
+                        let why =
+                            String::from("it goes on asking for a session that is known to be elsewhere");
+                        turn.step.want(PeerEffect::CloseLearner { link, why: why.clone() });
+                        self.on_lost(turn, link, why);
+                        continue;
+                    };
                     if request.op_code == OpCode::Sync.code() {
                         turn.forwarder.expect_sync_of(link);
                     }
-                    turn.up.push(Packet::Request(turn.shared.request(link, request)));
+                    turn.up.push(Packet::Request(request));
                 }
                 // zk: ObserverMaster.revalidateSession
                 MasterAction::Revalidate { link, session, timeout_ms } => {

@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use jute::proto::DeleteRequest;
-use jute::{OpCode, Record, SessionId};
+use jute::{OpCode, Record, SessionId, Txn, TxnRecord};
 use zab::{LinkId, Request};
 
 /// Who is behind the link: an observer, or clients of our own if there is none.
@@ -21,7 +21,29 @@ pub(super) struct SharedLink {
     /// Sessions that the leader was asked about, oldest first.
     asked: VecDeque<Revalidation>,
     /// Who has a session that an observer has or had. Of others nothing is known: they are ours, or local ones of an observer.
-    owners: BTreeMap<SessionId, Behind>,
+    owners: BTreeMap<SessionId, Owner>,
+}
+
+/// Who has a session.
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    who: Behind,
+    refused: Option<Refused>,
+}
+
+/// A request of somebody else was refused.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    link: LinkId,
+    cxid: i32,
+    /// Who waited there has the answer.
+    is_answered: bool,
+}
+
+impl Owner {
+    fn of(who: Behind) -> Self {
+        Self { who, refused: None }
+    }
 }
 
 /// A question whether a session may go on here.
@@ -37,9 +59,9 @@ impl SharedLink {
     pub(super) fn ask(&mut self, session: SessionId, timeout_ms: i32, by: Behind) {
         self.asked.push_back(Revalidation { session, timeout_ms, by });
         match self.owners.get_mut(&session) {
-            Some(owner) => *owner = by,
+            Some(owner) => *owner = Owner::of(by),
             None if by.is_some() => {
-                self.owners.insert(session, by);
+                self.owners.insert(session, Owner::of(by));
             }
             None => {}
         }
@@ -49,37 +71,52 @@ impl SharedLink {
     pub(super) fn take(&mut self, session: SessionId, is_valid: bool) -> Option<Revalidation> {
         let place = self.asked.iter().position(|asked| asked.session == session)?;
         let asked = self.asked.remove(place)?;
-        if !is_valid && self.owners.get(&session) == Some(&asked.by) {
+        if !is_valid && self.owners.get(&session).is_some_and(|owner| owner.who == asked.by) {
             self.owners.remove(&session);
         }
         Some(asked)
     }
 
-    /// What goes up for a request of an observer's client.
+    /// What goes up for a request of an observer's client. Nothing does when a client goes on asking there that was told of a
+    /// refusal: it lives, whatever came here last, and finds another way once its observer is sent away.
     // diverges(session-behind-an-observer-master): the reference takes late requests of a session that moved between an
     // observer master and its observers, behind requests that the client sent later
-    pub(super) fn request(&mut self, link: LinkId, request: Request) -> Request {
+    pub(super) fn request(&mut self, link: LinkId, request: Request) -> Option<Request> {
         if request.op_code == OpCode::CreateSession.code() {
-            self.owners.insert(request.session, Some(link));
+            self.owners.insert(request.session, Owner::of(Some(link)));
         }
-        if self.admits(request.session, request.op_code, Some(link)) { request } else { refused(&request) }
+        if self.admits(request.session, request.op_code, Some(link)) {
+            return Some(request);
+        }
+        let owner = self.owners.get_mut(&request.session)?;
+        let now = Refused { link, cxid: request.cxid, is_answered: false };
+        let before = owner.refused.filter(|refused| refused.link == link);
+        owner.refused = Some(before.unwrap_or(now));
+        before.is_none_or(|refused| !refused.is_answered).then(|| refused(&request))
     }
 
-    /// Whether the session is where its client was seen last. It may be closed from everywhere.
+    /// Whether the session is where its client was seen last. It may be closed from everywhere, and a sync changes nothing.
     // zk: PrepRequestProcessor.pRequest2Txn: closeSession does not ask whose the session is
     pub(super) fn admits(&self, session: SessionId, op_code: i32, behind: Behind) -> bool {
-        op_code == OpCode::CloseSession.code()
-            || self.owners.get(&session).is_none_or(|owner| *owner == behind)
+        [OpCode::CloseSession, OpCode::Sync].iter().any(|op| op.code() == op_code)
+            || self.owners.get(&session).is_none_or(|owner| owner.who == behind)
     }
 
-    /// A session has ended.
-    pub(super) fn ended(&mut self, session: SessionId) {
-        self.owners.remove(&session);
+    /// A transaction goes down: it may be the answer to what was refused, or the end of a session.
+    pub(super) fn committed(&mut self, record: &TxnRecord) {
+        let session = record.header.client_id;
+        if matches!(record.txn, Txn::CloseSession(_)) {
+            self.owners.remove(&session);
+        }
+        let refused = self.owners.get_mut(&session).and_then(|owner| owner.refused.as_mut());
+        if let Some(refused) = refused.filter(|refused| refused.cxid == record.header.cxid) {
+            refused.is_answered = true;
+        }
     }
 
     /// An observer is gone, and all that it sent has come.
     pub(super) fn lost(&mut self, link: LinkId) {
-        self.owners.retain(|_, owner| *owner != Some(link));
+        self.owners.retain(|_, owner| owner.who != Some(link));
     }
 }
 
