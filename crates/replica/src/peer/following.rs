@@ -226,6 +226,7 @@ impl Following {
     pub(super) fn on_truncated(&mut self, step: &mut Step<'_>, outcome: Result<Zxid, String>) {
         if step.member.history.on_truncated(&outcome) {
             self.applied = step.state.last_processed_zxid();
+            step.forget_unlogged();
             self.learner.on_truncated(step.now.0, outcome, &mut self.actions);
             self.carry(step);
         }

@@ -43,6 +43,20 @@ impl Step<'_> {
         self.want(PeerEffect::SeeMembership { verifier });
     }
 
+    /// One that was proposed and whose transaction our log does not hold, or no longer, is proposed to us no more: it was never agreed
+    /// on with our help. To be called before the log goes on: behind the zxid nobody can tell.
+    // diverges(reconfig-old-proposals): the reference keeps it, and may put it into force with a later epoch
+    pub(super) fn forget_unlogged(&mut self) {
+        let member = &*self.member;
+        let in_force = Arc::clone(&member.peer.verifier);
+        let proposed = Zxid(member.last_seen.version);
+        // That of a first epoch has no transaction.
+        let is_unlogged = proposed > member.history.last_logged && proposed.counter() != 0;
+        if is_unlogged && proposed.0 > in_force.version {
+            self.see(in_force);
+        }
+    }
+
     /// A membership is in force. `leader` is the one that we have; `appointment` comes with a transaction.
     // zk: QuorumPeer.processReconfig, setQuorumVerifier
     pub(super) fn activate(

@@ -66,6 +66,7 @@ impl Settling {
             step.member.history.recent.push(Arc::clone(&record));
             step.out.push(Effect::Apply { record, origin: None });
         }
+        step.forget_unlogged();
         let zxid = step.member.history.last_logged;
         step.want(PeerEffect::SetLastProcessed { zxid });
         true

@@ -462,7 +462,12 @@ impl Ensemble {
                 host.disk.jobs.push_back(Job::Install(zxid, items));
             }
             PeerEffect::GiveUpHistory { .. } => self.host(id).disk.jobs.push_back(Job::GiveUp),
-            PeerEffect::SeeMembership { verifier } => self.host(id).peer.last_seen = Some(verifier),
+            PeerEffect::SeeMembership { verifier } => {
+                let before = self.host(id).peer.last_seen.replace(Arc::clone(&verifier));
+                if let Some(before) = before.filter(|before| before.version > verifier.version) {
+                    self.trace.push(format!("{id}: forgets membership {:x}", before.version));
+                }
+            }
             PeerEffect::ActivateMembership { verifier, sets_node } => {
                 let wall_ms = self.wall_ms();
                 let host = self.host(id);
