@@ -1,6 +1,7 @@
 //! The membership as the shell knows it: for words, for links, and in files.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ensemble::{LearnerType, Member, Verifier, files};
@@ -26,6 +27,8 @@ pub(crate) struct View {
 pub(crate) struct Membership {
     view: RwLock<View>,
     files: Option<MembershipFiles<RealDisk>>,
+    /// The disk did not take the one in force.
+    is_unwritten: AtomicBool,
 }
 
 /// Makes durable what a start found in a dynamic file, before anybody hears of it.
@@ -60,17 +63,21 @@ impl Membership {
             own: member.own.clone(),
             learner_type: member.learner_type,
         };
-        Self { view: RwLock::new(view), files }
+        Self { view: RwLock::new(view), files, is_unwritten: AtomicBool::new(false) }
     }
 
     pub(crate) fn view(&self) -> View {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One is proposed. Its file is durable on return; without it nobody may acknowledge the proposal.
+    /// One is proposed. Its file is durable on return; without it nobody may acknowledge the proposal. The next start finds it
+    /// only behind the one in force, which is written now if the disk did not take it then.
     // zk: QuorumPeer.setLastSeenQuorumVerifier
     // diverges(reconfig-proposed-not-written): the reference goes on, and acknowledges what its next start does not know
     pub(crate) fn see(&self, verifier: &Arc<Verifier>) -> std::io::Result<View> {
+        if self.is_unwritten.load(Ordering::Relaxed) {
+            self.write(&self.view())?;
+        }
         self.change(|view| view.last_seen = Arc::clone(verifier));
         if let Some(files) = &self.files {
             files.propose(files::dynamic_text(verifier, true).as_bytes())?;
@@ -103,6 +110,7 @@ impl Membership {
 
     fn write(&self, view: &View) -> std::io::Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
+        self.is_unwritten.store(true, Ordering::Relaxed);
         let verifier = &view.current;
         // zk: QuorumPeer.needEraseClientInfoFromStaticConfig
         let erases = verifier.member(view.own.id).is_some_and(|own| own.client.is_some());
@@ -114,6 +122,7 @@ impl Membership {
         if verifier.version == view.last_seen.version {
             files.forget_proposed()?;
         }
+        self.is_unwritten.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -192,5 +201,27 @@ mod tests {
         let (membership, _) = start(&dir);
         std::fs::create_dir(dir.path().join("zoo.cfg.dynamic.next.tmp")).unwrap();
         assert!(membership.see(&Arc::new(membership.view().current.with_version(5))).is_err());
+    }
+
+    #[test]
+    fn a_membership_that_the_disk_did_not_take_is_written_before_the_next_one() {
+        let dir = Dir::new("membership-written-late");
+        let data = dir.path().display();
+        let text = format!(
+            "dataDir={data}\nclientPort=7\ninitLimit=5\nsyncLimit=2\nserver.1=127.0.0.1:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n"
+        );
+        std::fs::write(dir.path().join("zoo.cfg"), text).unwrap();
+        std::fs::write(dir.path().join("myid"), "1").unwrap();
+        let (membership, _) = start(&dir);
+        let versioned = |version| Arc::new(membership.view().current.with_version(version));
+        let obstacle = dir.path().join("zoo.cfg.dynamic.5.tmp");
+        std::fs::create_dir(&obstacle).unwrap();
+        membership.activate(&versioned(5));
+        assert!(membership.see(&versioned(6)).is_err());
+        std::fs::remove_dir(&obstacle).unwrap();
+        membership.see(&versioned(6)).unwrap();
+        let found = settings(&dir).ensemble.unwrap();
+        assert_eq!(found.verifier.version, 5);
+        assert_eq!(found.last_seen.map(|seen| seen.version), Some(6));
     }
 }

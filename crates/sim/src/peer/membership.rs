@@ -15,6 +15,8 @@ pub(crate) struct Membership {
     me: ServerId,
     disk: SimulatedDisk,
     files: MembershipFiles<SimulatedDisk>,
+    /// The disk did not take the one in force.
+    is_unwritten: bool,
     /// The one in force.
     pub(crate) current: Arc<Verifier>,
     /// The last one that was proposed.
@@ -64,7 +66,7 @@ impl Membership {
         let current = Arc::new(current);
         let last_seen = last_seen.filter(|seen| seen.version != current.version);
         let last_seen = last_seen.map_or_else(|| Arc::clone(&current), Arc::new);
-        Ok(Self { me, disk: disk.clone(), files, current, last_seen })
+        Ok(Self { me, disk: disk.clone(), files, is_unwritten: false, current, last_seen })
     }
 
     /// What a start found is durable on return.
@@ -83,6 +85,9 @@ impl Membership {
 
     /// One is proposed: its file is durable on return.
     pub(crate) fn see(&mut self, verifier: &Arc<Verifier>) -> io::Result<()> {
+        if self.is_unwritten {
+            self.activate(&Arc::clone(&self.current))?;
+        }
         self.last_seen = Arc::clone(verifier);
         self.files.propose(files::dynamic_text(verifier, true).as_bytes())
     }
@@ -109,6 +114,7 @@ impl Membership {
             self.last_seen = Arc::clone(verifier);
         }
         self.current = Arc::clone(verifier);
+        self.is_unwritten = true;
         let erases = verifier.member(self.me).is_some_and(|own| own.client.is_some());
         let edit = |old: &[u8], dynamic: &Path| {
             let (old, dynamic) = (String::from_utf8_lossy(old), dynamic.to_string_lossy());
@@ -118,6 +124,7 @@ impl Membership {
         if verifier.version == self.last_seen.version {
             self.files.forget_proposed()?;
         }
+        self.is_unwritten = false;
         Ok(())
     }
 
