@@ -32,6 +32,10 @@ impl Leader {
         is_follower: bool,
         out: &mut Vec<LeaderAction>,
     ) {
+        // diverges(reconfig-leader-that-makes-way): the reference takes it, and with a quorum leads on for ever without a commit
+        if !self.may_commit {
+            return self.refuse(link, Refusal::LeaderEnds, out);
+        }
         let epoch = match self.check(&introduction) {
             Ok(epoch) => epoch,
             Err(why) => return self.refuse(link, why, out),
