@@ -64,16 +64,17 @@ impl Election {
 
     /// Takes over a newer membership that is in force; one that is not newer changes nothing.
     ///
-    /// With other members than before, rounds are counted anew, our role is that of the new membership, and a round under
-    /// way ends without a decision: true says so, and [`Election::look`] must follow.
+    /// With other members than before our role is that of the new membership, and a round under way ends without a decision: true
+    /// says so, and [`Election::look`] must follow.
     // zk: QuorumPeer.processReconfig, restartLeaderElection, startLeaderElection
+    // diverges(election-rounds-go-on): the reference counts rounds anew; in the same round as before others keep to what we
+    // proposed then, also when we may not be elected any more
     pub fn set_verifier(&mut self, verifier: Arc<Verifier>) -> bool {
         let change = self.membership.set_current(verifier);
         self.config = self.membership.current().to_string();
         if change != Change::Members {
             return false;
         }
-        self.clock = 0;
         if self.state == PeerState::Looking {
             self.vote = None;
         }
