@@ -43,8 +43,8 @@ impl Step<'_> {
         self.want(PeerEffect::SeeMembership { verifier });
     }
 
-    /// One that was proposed and whose transaction our log does not hold, or no longer, is proposed to us no more: it was never agreed
-    /// on with our help. To be called before the log goes on: behind the zxid nobody can tell.
+    /// One that was proposed and whose transaction our log does not hold, or no longer, is proposed to us no more: what was cut was never
+    /// agreed on, and who gave up its history does not vote. To be called before the log goes on: behind the zxid nobody can tell.
     // diverges(reconfig-old-proposals): the reference keeps it, and may put it into force with a later epoch
     pub(super) fn forget_unlogged(&mut self) {
         let member = &*self.member;

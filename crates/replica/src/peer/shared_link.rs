@@ -27,7 +27,8 @@ pub(super) struct SharedLink {
 /// Who has a session.
 #[derive(Debug, Clone, Copy)]
 struct Owner {
-    who: Behind,
+    /// Nobody, once the observer that had it is gone: all that others send from now on is late.
+    who: Option<Behind>,
     refused: Option<Refused>,
 }
 
@@ -42,7 +43,7 @@ struct Refused {
 
 impl Owner {
     fn of(who: Behind) -> Self {
-        Self { who, refused: None }
+        Self { who: Some(who), refused: None }
     }
 }
 
@@ -71,7 +72,7 @@ impl SharedLink {
     pub(super) fn take(&mut self, session: SessionId, is_valid: bool) -> Option<Revalidation> {
         let place = self.asked.iter().position(|asked| asked.session == session)?;
         let asked = self.asked.remove(place)?;
-        if !is_valid && self.owners.get(&session).is_some_and(|owner| owner.who == asked.by) {
+        if !is_valid && self.owners.get(&session).is_some_and(|owner| owner.who == Some(asked.by)) {
             self.owners.remove(&session);
         }
         Some(asked)
@@ -99,7 +100,7 @@ impl SharedLink {
     // zk: PrepRequestProcessor.pRequest2Txn: closeSession does not ask whose the session is
     pub(super) fn admits(&self, session: SessionId, op_code: i32, behind: Behind) -> bool {
         [OpCode::CloseSession, OpCode::Sync].iter().any(|op| op.code() == op_code)
-            || self.owners.get(&session).is_none_or(|owner| owner.who == behind)
+            || self.owners.get(&session).is_none_or(|owner| owner.who == Some(behind))
     }
 
     /// A transaction goes down: it may be the answer to what was refused, or the end of a session.
@@ -114,9 +115,12 @@ impl SharedLink {
         }
     }
 
-    /// An observer is gone, and all that it sent has come.
+    /// An observer is gone, and all that it sent has come. Its clients ask before they go on, wherever they do.
     pub(super) fn lost(&mut self, link: LinkId) {
-        self.owners.retain(|_, owner| owner.who != Some(link));
+        self.owners
+            .values_mut()
+            .filter(|owner| owner.who == Some(Some(link)))
+            .for_each(|owner| owner.who = None);
     }
 }
 
