@@ -199,8 +199,8 @@ impl Memberships {
         };
         let cut_at = files.cut_at.take();
         let proposed = files.proposed;
-        if cut_at.is_some() {
-            // What was being written may have taken its place.
+        if cut_at.is_some() || current.version == 0 {
+            // What was being written may have taken its place; what does not count now is gone with the first dynamic file.
             files.proposed = last_seen.version;
         }
         if current.version < files.in_force {
