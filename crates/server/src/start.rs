@@ -97,10 +97,9 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
         ),
     };
     let address = bound.as_ref().and_then(|bound| bound.local_addr().ok());
-    if let Some(member) = &settings.ensemble
-        && let Err(error) = membership::settle(member, settings.config_file.as_deref())
-    {
-        tracing::warn!("the directory of the configuration file could not be synced: {error}");
+    if let Some(member) = &settings.ensemble {
+        membership::settle(member, settings.config_file.as_deref())
+            .map_err(|error| StartError::system("sync the directory of the configuration file", &error))?;
     }
     let began = Instant::now();
     let recovery = data::recover(disk, &settings)?;

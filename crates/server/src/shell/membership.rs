@@ -1,5 +1,6 @@
 //! The membership as the shell knows it: for words, for links, and in files.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -31,12 +32,27 @@ pub(crate) struct Membership {
     is_unwritten: AtomicBool,
 }
 
-/// Makes durable what a start found in a dynamic file, before anybody hears of it.
+/// Makes durable what a start found in a dynamic file, before anybody hears of it. A directory that we may not write, or that knows no
+/// sync, holds nothing of ours.
 pub(crate) fn settle(member: &EnsembleSettings, config: Option<&Path>) -> std::io::Result<()> {
-    match files_of(config).filter(|_| member.has_dynamic_file) {
-        Some(files) => files.settle(),
-        None => Ok(()),
+    let Some(files) = files_of(config).filter(|_| member.has_dynamic_file) else { return Ok(()) };
+    match files.settle() {
+        Err(error) if holds_nothing_of_ours(error.kind()) => {
+            tracing::warn!("the directory of the configuration file was not synced: {error}");
+            Ok(())
+        }
+        settled => settled,
     }
+}
+
+fn holds_nothing_of_ours(kind: ErrorKind) -> bool {
+    [
+        ErrorKind::PermissionDenied,
+        ErrorKind::ReadOnlyFilesystem,
+        ErrorKind::Unsupported,
+        ErrorKind::InvalidInput,
+    ]
+    .contains(&kind)
 }
 
 // zk: QuorumPeerConfig.editStaticConfig: File.getCanonicalPath
@@ -189,16 +205,21 @@ mod tests {
         assert_eq!(now, expected);
     }
 
-    #[test]
-    fn a_proposed_membership_that_cannot_be_written_is_said() {
-        let dir = Dir::new("membership-not-written");
+    /// A server of three whose configuration file has their lines.
+    fn start_of_three(dir: &Dir) -> Membership {
         let data = dir.path().display();
         let text = format!(
             "dataDir={data}\nclientPort=7\ninitLimit=5\nsyncLimit=2\nserver.1=127.0.0.1:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n"
         );
         std::fs::write(dir.path().join("zoo.cfg"), text).unwrap();
         std::fs::write(dir.path().join("myid"), "1").unwrap();
-        let (membership, _) = start(&dir);
+        start(dir).0
+    }
+
+    #[test]
+    fn a_proposed_membership_that_cannot_be_written_is_said() {
+        let dir = Dir::new("membership-not-written");
+        let membership = start_of_three(&dir);
         std::fs::create_dir(dir.path().join("zoo.cfg.dynamic.next.tmp")).unwrap();
         assert!(membership.see(&Arc::new(membership.view().current.with_version(5))).is_err());
     }
@@ -206,13 +227,7 @@ mod tests {
     #[test]
     fn a_membership_that_the_disk_did_not_take_is_written_before_the_next_one() {
         let dir = Dir::new("membership-written-late");
-        let data = dir.path().display();
-        let text = format!(
-            "dataDir={data}\nclientPort=7\ninitLimit=5\nsyncLimit=2\nserver.1=127.0.0.1:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n"
-        );
-        std::fs::write(dir.path().join("zoo.cfg"), text).unwrap();
-        std::fs::write(dir.path().join("myid"), "1").unwrap();
-        let (membership, _) = start(&dir);
+        let membership = start_of_three(&dir);
         let versioned = |version| Arc::new(membership.view().current.with_version(version));
         let obstacle = dir.path().join("zoo.cfg.dynamic.5.tmp");
         std::fs::create_dir(&obstacle).unwrap();
