@@ -37,15 +37,15 @@ pub(super) fn expect(u: &Universe, state: &State, op: &Op, record: &TxnRecord) -
             versioned(&Overlay::of(state, op.client), &set.path, set.version, perms::WRITE)
         }
         (Request::SetAcl(set), Some(_)) => sets_acl(state, set, op.client),
-        (Request::Multi(multi), Some(_)) => return expect_multi(state, multi, op, record),
-        (Request::Reconfig(_), Some(_)) if is_moved(op, record) => return Ok(()),
+        (Request::Multi(multi), Some(_)) => return expect_multi(u, state, multi, op, record),
+        (Request::Reconfig(_), Some(_)) if is_moved(u, op, record) => return Ok(()),
         (Request::Reconfig(asked), Some(_)) => {
             let is_administrator = u.plan.administrator() == Some(op.client);
             return u.memberships.expect((op, asked), record, is_administrator);
         }
         _ => return Ok(()),
     };
-    if is_moved(op, record) {
+    if is_moved(u, op, record) {
         return Ok(());
     }
     let got = match &record.txn {
@@ -90,10 +90,12 @@ fn created_name(state: &State, op: &Op, record: &TxnRecord) -> Result<(), Failur
 
 /// The session had moved to another server when the request came, or had even ended there: nobody hears of it. A follower
 /// that serves observers makes the leader say that the arguments are bad.
-pub(super) fn is_moved(op: &Op, record: &TxnRecord) -> bool {
-    const LATE: [ErrorCode; 3] =
-        [ErrorCode::SessionMoved, ErrorCode::SessionExpired, ErrorCode::BadArguments];
-    let is_late = |err: i32| LATE.iter().any(|code| code.code() == err);
+pub(super) fn is_moved(u: &Universe, op: &Op, record: &TxnRecord) -> bool {
+    let is_late = |err: i32| match ErrorCode::from_code(err) {
+        Some(ErrorCode::SessionMoved | ErrorCode::SessionExpired) => true,
+        Some(ErrorCode::BadArguments) => u.plan.has_observer_masters,
+        _ => false,
+    };
     let says_moved = match &record.txn {
         Txn::Error(error) => is_late(error.err),
         Txn::Multi(parts) => parts.iter().any(|part| matches!(part, Txn::Error(error) if is_late(error.err))),
@@ -102,8 +104,14 @@ pub(super) fn is_moved(op: &Op, record: &TxnRecord) -> bool {
     says_moved && op.returned.is_none()
 }
 
-fn expect_multi(state: &State, multi: &MultiRequest, op: &Op, record: &TxnRecord) -> Result<(), Failure> {
-    if is_moved(op, record) {
+fn expect_multi(
+    u: &Universe,
+    state: &State,
+    multi: &MultiRequest,
+    op: &Op,
+    record: &TxnRecord,
+) -> Result<(), Failure> {
+    if is_moved(u, op, record) {
         return Ok(());
     }
     let mut overlay = Overlay::of(state, op.client);

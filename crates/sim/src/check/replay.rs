@@ -46,7 +46,7 @@ pub(crate) fn check(u: &Universe, history: &History) -> Result<(), Failure> {
                 return Err(Failure::new("Z5", what));
             }
             let last = last_cxid.entry(key.0).or_insert(0);
-            let is_moved = op.is_some_and(|op| model::is_moved(op, record));
+            let is_moved = op.is_some_and(|op| model::is_moved(u, op, record));
             if *last >= key.1 && !is_moved {
                 let what = format!("{}: xid {} is committed behind {last}", key.0, key.1);
                 return Err(Failure::new("C2", what));
