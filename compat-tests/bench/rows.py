@@ -57,7 +57,7 @@ def load(row, what, shape, where="one", **options):
     def measure(lab, side):
         with side.one() if where == "one" else side.three() as servers:
             members, to = place(servers, where)
-            settle(lab, [address(member) for member in members])
+            states.settle(lab, [address(member) for member in members])
             told = lab.generator.run(what, [address(member) for member in to], [member.process.pid for member in members],
                                      lab.amounts.seconds, lab.amounts.warm_up, keep=True, **options)
             yield row, metrics_of(told), told
@@ -71,11 +71,6 @@ def place(servers, where):
         return [servers], [servers]
     chosen = {"leader": lambda: [servers.leader()], "follower": lambda: servers.followers()[:1], "all": lambda: servers.members}[where]()
     return servers.members, chosen
-
-
-def settle(lab, addresses):
-    """Lets a virtual machine compile what it runs."""
-    lab.generator.run("mixed", addresses, (), lab.amounts.settle, writes=50, root="/settle", keep=True)
 
 
 SCENARIOS = [

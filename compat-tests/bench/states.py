@@ -18,6 +18,11 @@ START_WITHIN = 180
 ROOT = "/filled"
 
 
+def settle(lab, addresses):
+    """Lets a virtual machine compile what it runs."""
+    lab.generator.run("mixed", addresses, (), lab.amounts.settle, writes=50, root="/settle", keep=True)
+
+
 def empty(lab, side):
     with side.one() as server:
         time.sleep(QUIET)
@@ -113,7 +118,7 @@ def idle(lab, side):
 def storm(lab, side):
     amounts = lab.amounts
     with side.one() as server:
-        lab.generator.run("mixed", [address(server)], (), amounts.settle, writes=50, root="/settle", keep=True)
+        settle(lab, [address(server)])
         told = lab.generator.run("watch-storm", [address(server)], [server.process.pid], connections=amounts.watchers, count=amounts.storms,
                                  timeout=40_000, keep=True)
         metrics = {"last": told["last_event_us"], "reply": told["set_reply_us"], "cpu": told["server_cpu_us_per_op"], "failed": told["missing_events"]}

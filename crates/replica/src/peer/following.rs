@@ -13,7 +13,7 @@ use super::forwarder::{Forwarder, Up};
 use super::observers::{self, Observers, Turn};
 use super::reconfig::Appointment;
 use super::settling::Settling;
-use super::shared_link::SharedLink;
+use super::shared_link::{Behind, SharedLink};
 use super::step::{Member, Step};
 use super::{refuse, send_away};
 use crate::{Level, Mode, Note, PeerEffect};
@@ -152,7 +152,7 @@ impl Following {
     fn on_client(&mut self, step: &mut Step<'_>, event: Event) {
         let Some(forwarder) = &mut self.forwarder else { return refuse(event, step.out) };
         if let Event::Request(request) = &event
-            && !self.shared.admits(request.session, request.request.op_code().code(), None)
+            && !self.shared.admits(request.session, request.request.op_code().code(), Behind::Clients)
         {
             return forwarder.refuse(request, ErrorCode::SessionMoved, step.out);
         }
@@ -160,7 +160,7 @@ impl Following {
         forwarder.on_client(step, &mut up, event);
         for packet in &up {
             if let Packet::Revalidate { session, timeout_ms } = packet {
-                self.shared.ask(*session, *timeout_ms, None);
+                self.shared.ask(*session, *timeout_ms, Behind::Clients);
             }
         }
         self.send_up(step, up);

@@ -13,7 +13,7 @@ use zab::sync::History;
 use zab::{LearnerReport, LinkId, LogProbe, Master, MasterAction, MasterSettings, Packet};
 
 use super::forwarder::{Forwarder, Up};
-use super::shared_link::{Revalidation, SharedLink};
+use super::shared_link::{Behind, Revalidation, SharedLink};
 use super::step::{Member, Step};
 use crate::{Level, Note, PeerEffect};
 
@@ -160,7 +160,7 @@ impl Observers {
                 }
                 // zk: ObserverMaster.revalidateSession
                 MasterAction::Revalidate { link, session, timeout_ms } => {
-                    turn.shared.ask(session, timeout_ms, Some(link));
+                    turn.shared.ask(session, timeout_ms, Behind::Observer(link));
                     turn.up.push(Packet::Revalidate { session, timeout_ms });
                 }
                 // zk: ObserverMaster.touch
@@ -180,7 +180,7 @@ pub(super) fn on_revalidated(
     is_valid: bool,
 ) {
     let asked = turn.shared.take(session, is_valid);
-    let Some(Revalidation { by: Some(link), timeout_ms, .. }) = asked else {
+    let Some(Revalidation { by: Behind::Observer(link), timeout_ms, .. }) = asked else {
         return turn.forwarder.on_revalidated(session, is_valid, turn.step.out);
     };
     if is_valid {

@@ -12,8 +12,14 @@ use jute::proto::DeleteRequest;
 use jute::{OpCode, Record, SessionId, Txn, TxnRecord};
 use zab::{LinkId, Request};
 
-/// Who is behind the link: an observer, or clients of our own if there is none.
-pub(super) type Behind = Option<LinkId>;
+/// Who is behind the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// Clients of our own.
+    Clients,
+    /// An observer that we serve.
+    Observer(LinkId),
+}
 
 /// What is known of them.
 #[derive(Debug, Default)]
@@ -61,7 +67,7 @@ impl SharedLink {
         self.asked.push_back(Revalidation { session, timeout_ms, by });
         match self.owners.get_mut(&session) {
             Some(owner) => *owner = Owner::of(by),
-            None if by.is_some() => {
+            None if by != Behind::Clients => {
                 self.owners.insert(session, Owner::of(by));
             }
             None => {}
@@ -83,10 +89,11 @@ impl SharedLink {
     // diverges(session-behind-an-observer-master): the reference takes late requests of a session that moved between an
     // observer master and its observers, behind requests that the client sent later
     pub(super) fn request(&mut self, link: LinkId, request: Request) -> Option<Request> {
+        let behind = Behind::Observer(link);
         if request.op_code == OpCode::CreateSession.code() {
-            self.owners.insert(request.session, Owner::of(Some(link)));
+            self.owners.insert(request.session, Owner::of(behind));
         }
-        if self.admits(request.session, request.op_code, Some(link)) {
+        if self.admits(request.session, request.op_code, behind) {
             return Some(request);
         }
         let owner = self.owners.get_mut(&request.session)?;
@@ -119,7 +126,7 @@ impl SharedLink {
     pub(super) fn lost(&mut self, link: LinkId) {
         self.owners
             .values_mut()
-            .filter(|owner| owner.who == Some(Some(link)))
+            .filter(|owner| owner.who == Some(Behind::Observer(link)))
             .for_each(|owner| owner.who = None);
     }
 }

@@ -128,7 +128,7 @@ pub enum Abdication {
     /// No quorum was heard of for a tick.
     LostQuorum,
     /// A voter with an older history has accepted a later epoch than ours, and cannot join before one that is later still.
-    LocksOut {
+    VoterAhead {
         /// Who.
         server: ServerId,
         /// What it has accepted.
@@ -223,7 +223,7 @@ impl fmt::Display for Abdication {
             Self::NewerFollower(server) => write!(f, "server {server} has a newer history"),
             Self::NoQuorumForHistory => f.write_str("no quorum got the history in time"),
             Self::LostQuorum => f.write_str("no quorum of synchronised followers was heard of"),
-            Self::LocksOut { server, epoch } => {
+            Self::VoterAhead { server, epoch } => {
                 write!(f, "server {server} has accepted epoch {epoch} and can only join a later one")
             }
             Self::EpochUsedUp => f.write_str("the counter of the epoch is used up"),

@@ -50,10 +50,10 @@ impl Leader {
         let Who { server, is_follower, votes } = who;
         out.push(LeaderAction::Note(LeaderNote::Introduced { link, server, is_follower, votes }));
         match self.phase {
-            Phase::Broadcast { .. } if votes && self.locks_out(server, introduction.accepted_epoch) => {
+            Phase::Broadcast { .. } if votes && self.is_ahead(server, introduction.accepted_epoch) => {
                 out.push(LeaderAction::WriteAcceptedEpoch(introduction.accepted_epoch));
                 let epoch = introduction.accepted_epoch;
-                self.abdicate(Abdication::LocksOut { server, epoch }, out);
+                self.abdicate(Abdication::VoterAhead { server, epoch }, out);
             }
             Phase::Discovery { .. } => {
                 // zk: Leader.getEpochToPropose: whoever comes may raise the epoch, voters only make a quorum
@@ -91,7 +91,7 @@ impl Leader {
     /// Whether a voter may not join, for it has accepted a later epoch, which never began. The data of another ensemble look
     /// alike, with a newer history or many epochs ahead.
     // diverges(accepted-epoch-ahead): the reference leads on, and the voter asks for ever
-    fn locks_out(&self, server: ServerId, accepted_epoch: i32) -> bool {
+    fn is_ahead(&self, server: ServerId, accepted_epoch: i32) -> bool {
         let ahead = accepted_epoch.saturating_sub(self.epoch);
         (1..=EPOCHS_AHEAD_MAX).contains(&ahead) && self.outdated.contains(&server)
     }
