@@ -95,7 +95,7 @@ impl Membership {
     // zk: FastLeaderElection.getInitId, getInitLastLoggedZxid, getPeerEpoch
     pub(crate) fn ourselves(&self, last_zxid: Zxid, current_epoch: i64) -> Candidate {
         let votes = self.current.voters().any(|member| member.id == self.me);
-        let leader = if votes { self.me.0 } else { i64::MIN };
+        let leader = if votes { self.me.0 } else { Candidate::NOBODY };
         match self.learner_type {
             LearnerType::Participant => Candidate { peer_epoch: current_epoch, zxid: last_zxid, leader },
             LearnerType::Observer => Candidate { peer_epoch: i64::MIN, zxid: Zxid(i64::MIN), leader },

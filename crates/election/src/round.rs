@@ -109,10 +109,11 @@ impl Round {
         if theirs.zxid == Zxid::NONE {
             return Heard::Unheeded(Unheeded::NoZxid);
         }
-        if election_epoch < *clock {
+        // diverges(election-rounds-go-on): nobody heeds who proposes nobody, so others would never come into a later round
+        if election_epoch < *clock && self.proposal.leader != Candidate::NOBODY {
             return Heard::Unheeded(Unheeded::OldRound { election_epoch });
         }
-        let is_overtaken = election_epoch > *clock;
+        let is_overtaken = election_epoch != *clock;
         if is_overtaken {
             *clock = election_epoch;
             self.cast.clear();

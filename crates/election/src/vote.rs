@@ -8,7 +8,7 @@ use crate::notification::{Notification, PeerState};
 
 /// Whom a vote is for. Candidates compare by epoch, then zxid, then id: the greater is the better.
 ///
-/// * The id of a server that may not be elected is [`i64::MIN`].
+/// * The id of a server that may not be elected is [`Candidate::NOBODY`].
 // zk: FastLeaderElection.totalOrderPredicate: the order (the fields stand in it)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Candidate {
@@ -18,6 +18,12 @@ pub struct Candidate {
     pub zxid: Zxid,
     /// Its id.
     pub leader: i64,
+}
+
+impl Candidate {
+    /// What a server that may not be elected proposes in its own place.
+    // zk: FastLeaderElection.getInitId
+    pub const NOBODY: i64 = i64::MIN;
 }
 
 /// A vote as it is kept: for whom, cast in which round, by a peer in which state.
