@@ -251,9 +251,12 @@ fn read_only(u: &Universe, asked: &Asked<'_>) -> Result<(), Failure> {
     let mut tails: BTreeMap<Zxid, Vec<&Op>> = BTreeMap::new();
     for op in &asked.readers {
         let Some(returned) = &op.returned else { continue };
-        let is_close = matches!(op.asked.request, Request::CloseSession);
-        let writes =
-            (is_write(&op.asked.request) && !is_close) || matches!(op.asked.request, Request::Sync(_));
+        let writes = match op.asked.request {
+            // Without local sessions it has none that it could end.
+            Request::CloseSession => !u.plan.has_local_sessions,
+            Request::Sync(_) => true,
+            _ => is_write(&op.asked.request),
+        };
         if writes != (returned.err == NOT_READ_ONLY) {
             let what = format!(
                 "client {} xid {} {:?} was told {}",
