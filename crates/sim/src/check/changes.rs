@@ -93,8 +93,17 @@ impl Changes {
         Some((zxid, allows(&change.acl, jute::perms::READ, client)))
     }
 
-    /// The changes of a transaction that an event may mean.
-    pub(super) fn meant(&self, path: &str, zxid: Zxid, kind: i32) -> impl Iterator<Item = &Change> {
+    /// Whether a transaction made a change that an event may mean.
+    pub(super) fn has(&self, path: &str, zxid: Zxid, kind: i32) -> bool {
+        self.meant(path, zxid, kind).next().is_some()
+    }
+
+    /// How many such changes a client is told of: a multi may delete one path twice, under two ACLs.
+    pub(super) fn times(&self, path: &str, zxid: Zxid, kind: i32, client: usize) -> usize {
+        self.meant(path, zxid, kind).filter(|change| allows(&change.acl, jute::perms::READ, client)).count()
+    }
+
+    fn meant(&self, path: &str, zxid: Zxid, kind: i32) -> impl Iterator<Item = &Change> {
         let changes = self.by_zxid.get(&zxid).into_iter().flatten();
         changes.filter(move |change| change.path == path && change.kind.code() == kind)
     }

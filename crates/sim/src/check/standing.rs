@@ -10,7 +10,6 @@ use tree::EventKind;
 
 use super::changes::{Change, Changes};
 use super::{Failure, is_at_or_below};
-use crate::client::allows;
 
 /// Those of one connection.
 #[derive(Debug, Default)]
@@ -62,16 +61,16 @@ impl Standing {
             return Ok(());
         }
         for (at, change) in changes.between(after, zxid) {
-            let Change { path, kind, acl } = change;
-            if !self.covers(path, kind.code(), at) || !allows(acl, jute::perms::READ, client) {
+            let Change { path, kind, .. } = change;
+            if !self.covers(path, kind.code(), at) {
                 continue;
             }
-            let meant = changes.meant(path, at, kind.code()).count();
+            let times = changes.times(path, at, kind.code(), client);
             let told = self.told.get(&(at, kind.code(), path.clone())).copied().unwrap_or(0);
-            if told < meant {
+            if told < times {
                 let is_direct = self.watches.keys().any(|(watched, _)| watched == path);
                 let what = format!(
-                    "client {client} saw {zxid}, watches {:?} and was told {told} of {meant} times of {path} ({kind:?}) at {at}",
+                    "client {client} saw {zxid}, watches {:?} and was told {told} of {times} times of {path} ({kind:?}) at {at}",
                     self.watches
                 );
                 return Err(Failure::new(if is_direct { "W4" } else { "W6" }, what));

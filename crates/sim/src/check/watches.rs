@@ -7,14 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jute::{ErrorCode, Zxid, perms};
+use jute::{ErrorCode, Zxid};
 use pipeline::request::Request;
 use tree::EventKind;
 
 use super::changes::{Changes, Table};
 use super::standing::Standing;
 use super::{Failure, Heard, History, Op};
-use crate::client::allows;
 
 /// Checks what every client heard.
 pub(crate) fn check(history: &History, changes: &Changes) -> Result<(), Failure> {
@@ -159,19 +158,18 @@ impl Watcher<'_> {
             let what = format!("client {client} was told of {path} (event {kind}) at {zxid}{why}");
             Err(Failure::new(invariant, what))
         };
-        let meant = self.changes.meant(path, zxid, kind).count();
-        if meant == 0 {
+        if !self.changes.has(path, zxid, kind) {
             return wrong("W3", ", where it did not change");
         }
         if zxid < self.last {
             return wrong("W2", &format!(", behind {}", self.last));
         }
         self.last = zxid;
-        let may_read = |acl: &[_]| allows(acl, perms::READ, client);
-        if !self.changes.meant(path, zxid, kind).any(|change| may_read(&change.acl)) {
+        let times = self.changes.times(path, zxid, kind, client);
+        if times == 0 {
             return wrong("W5", " and may not read it");
         }
-        if self.standing.told(path, kind, zxid) > meant {
+        if self.standing.told(path, kind, zxid) > times {
             return wrong("W3", " once too often");
         }
         let was_due = self.forget(kind, path, zxid);

@@ -35,11 +35,20 @@ pub(crate) enum NoMembership {
 const CONFIG_DIR: &str = "/conf";
 const DYNAMIC_KEY: &str = "dynamicConfigFile=";
 
-/// An operator writes the configuration file of a server; durable on return.
+/// An operator writes the configuration file of a server, and copies the dynamic file of a membership that was in force; durable
+/// on return.
 pub(crate) fn install(disk: &SimulatedDisk, verifier: &Verifier) -> io::Result<()> {
     let lines: Vec<String> =
         verifier.members().iter().map(|member| format!("server.{}={member}\n", member.id)).collect();
-    let text = format!("tickTime=1\nreconfigEnabled=true\n{}", lines.concat());
+    let lines = lines.concat();
+    let lines = if verifier.version == 0 {
+        lines
+    } else {
+        let dynamic = MembershipFiles::new(disk.clone(), config_file()).dynamic(verifier.version);
+        disk.put(&dynamic, lines.as_bytes())?;
+        format!("{DYNAMIC_KEY}{}\n", dynamic.display())
+    };
+    let text = format!("tickTime=1\nreconfigEnabled=true\n{lines}");
     disk.put(&config_file(), text.as_bytes())
 }
 
