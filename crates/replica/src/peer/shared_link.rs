@@ -35,6 +35,8 @@ pub(super) struct SharedLink {
 struct Owner {
     /// Nobody, once the observer that had it is gone: all that others send from now on is late.
     who: Option<Behind>,
+    /// It has asked for something since it has the session: its client lived when it came.
+    has_asked: bool,
     refused: Option<Refused>,
 }
 
@@ -49,7 +51,7 @@ struct Refused {
 
 impl Owner {
     fn of(who: Behind) -> Self {
-        Self { who: Some(who), refused: None }
+        Self { who: Some(who), has_asked: false, refused: None }
     }
 }
 
@@ -84,8 +86,9 @@ impl SharedLink {
         Some(asked)
     }
 
-    /// What goes up for a request of an observer's client. Nothing does when a client goes on asking there that was told of a
-    /// refusal: it lives, whatever came here last, and finds another way once its observer is sent away.
+    /// What goes up for a request of an observer's client. Nothing does when the client may live there: where the session came last
+    /// nobody has asked for anything, or a client goes on asking that was told of a refusal. It finds another way once its
+    /// observer is sent away.
     // diverges(session-behind-an-observer-master): the reference takes late requests of a session that moved between an
     // observer master and its observers, behind requests that the client sent later
     pub(super) fn request(&mut self, link: LinkId, request: Request) -> Option<Request> {
@@ -96,7 +99,7 @@ impl SharedLink {
         if self.admits(request.session, request.op_code, behind) {
             return Some(request);
         }
-        let owner = self.owners.get_mut(&request.session)?;
+        let owner = self.owners.get_mut(&request.session).filter(|owner| owner.has_asked)?;
         let now = Refused { link, cxid: request.cxid, is_answered: false };
         let before = owner.refused.filter(|refused| refused.link == link);
         owner.refused = Some(before.unwrap_or(now));
@@ -105,9 +108,11 @@ impl SharedLink {
 
     /// Whether the session is where its client was seen last. It may be closed from everywhere, and a sync changes nothing.
     // zk: PrepRequestProcessor.pRequest2Txn: closeSession does not ask whose the session is
-    pub(super) fn admits(&self, session: SessionId, op_code: i32, behind: Behind) -> bool {
-        [OpCode::CloseSession, OpCode::Sync].iter().any(|op| op.code() == op_code)
-            || self.owners.get(&session).is_none_or(|owner| owner.who == Some(behind))
+    pub(super) fn admits(&mut self, session: SessionId, op_code: i32, behind: Behind) -> bool {
+        let Some(owner) = self.owners.get_mut(&session) else { return true };
+        let has_it = owner.who == Some(behind);
+        owner.has_asked |= has_it;
+        has_it || [OpCode::CloseSession, OpCode::Sync].iter().any(|op| op.code() == op_code)
     }
 
     /// A transaction goes down: it may be the answer to what was refused, or the end of a session.
