@@ -147,8 +147,7 @@ impl Observers {
                 // zk: FollowerZooKeeperServer.processObserverRequest, FollowerRequestProcessor.run
                 MasterAction::Forwarded { link, request } => {
                     let Some(request) = turn.shared.request(link, request) else {
-                        let why =
-                            String::from("it asks for a session that is known to be elsewhere");
+                        let why = String::from("it asks for a session that is known to be elsewhere");
                         turn.step.want(PeerEffect::CloseLearner { link, why: why.clone() });
                         self.on_lost(turn, link, why);
                         continue;
