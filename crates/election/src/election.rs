@@ -116,8 +116,9 @@ impl Election {
         }
         if !self.membership.is_voter(from) {
             // diverges(election-settled-strangers): the reference answers a stranger that has settled too, which answers a voter that
-            // looks: the two would go on for as long as the voter finds no leader
-            if notification.state == PeerState::Looking {
+            // looks: the two would go on for as long as the voter finds no leader. So would two that look and do not vote
+            let asks_a_voter = !self.is_looking() || self.membership.is_voter(self.settings.me);
+            if notification.state == PeerState::Looking && asks_a_voter {
                 self.answer_stranger(from, out);
             }
             return;
