@@ -16,15 +16,15 @@ use crate::world::World;
 pub(crate) enum Operation {
     /// An empty machine gets a configuration and starts. The lines are those of the ensemble and its own.
     Install(usize, Arc<Verifier>),
-    /// A server did not start, since its files do not name it: they are looked at.
-    LookAt(usize),
+    /// A server did not start, since the membership of this version in its files does not name it: they are looked at.
+    LookAt(usize, i64),
 }
 
 impl Operation {
     /// The machine.
     pub(crate) fn host(&self) -> usize {
         match self {
-            Self::Install(host, _) | Self::LookAt(host) => *host,
+            Self::Install(host, _) | Self::LookAt(host, _) => *host,
         }
     }
 }
@@ -47,15 +47,18 @@ impl World {
                 self.give(host, &lines);
             }
             // It missed that it is a member again.
-            Operation::LookAt(_) if is_member => self.give(host, &newest),
-            Operation::LookAt(_) => match self.lines_with(host, &newest) {
+            Operation::LookAt(..) if is_member => self.give(host, &newest),
+            Operation::LookAt(_, version) => match self.lines_with(host, &newest) {
                 Some(lines) => {
                     self.universe.marks.reach("a server that is to join given its lines again");
                     self.give(host, &lines);
                 }
                 None => {
+                    if version == newest.version && self.universe.is_healing() {
+                        self.pass_on(&newest);
+                    }
                     let again = self.universe.now + 2 * SECOND;
-                    self.universe.agenda.plan(again, Happening::Operate(Operation::LookAt(host)));
+                    self.universe.agenda.plan(again, Happening::Operate(Operation::LookAt(host, version)));
                 }
             },
         }
@@ -78,6 +81,29 @@ impl World {
             .collect();
         let pairs = lines.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         Verifier::from_pairs(pairs, false).ok().map(Arc::new)
+    }
+
+    /// A leader that was removed may be the only one who knows that this was agreed on: it does not start again, and the others wait
+    /// for it. A member that has seen it proposed gets its dynamic file.
+    fn pass_on(&mut self, newest: &Verifier) {
+        let up = || {
+            self.servers
+                .iter()
+                .enumerate()
+                .filter_map(|(host, server)| Some((host, server.process.as_ref()?)))
+        };
+        if up().any(|(_, process)| process.membership.current.version >= newest.version) {
+            return;
+        }
+        let is_member = |host: usize| newest.member(Plan::server_id(host)).is_some();
+        let waits = up().find(|(host, process)| {
+            is_member(*host) && process.membership.last_seen.version == newest.version
+        });
+        if let Some((host, _)) = waits {
+            self.universe.marks.reach("what a removed server knew given to a member");
+            self.crash(host, Crash::Kill, 100 * MS);
+            self.give(host, newest);
+        }
     }
 
     /// Writes the configuration file of a server that is down, and starts it.

@@ -332,7 +332,7 @@ impl World {
             Err(NoMembership::NotMember(version)) => {
                 u.trace.say(u.now, || format!("{}: no member of {version:x}, does not start", host + 1));
                 u.marks.reach("no member: does not start");
-                let operation = Operation::LookAt(host);
+                let operation = Operation::LookAt(host, version);
                 u.agenda.plan(u.now + 2 * SECOND, Happening::Operate(operation));
                 None
             }
