@@ -32,8 +32,10 @@ pub struct CarryReport {
     pub fired: Vec<(EventKind, usize)>,
     /// Transactions whose digest is not that of the tree after them.
     pub digest_mismatches: Vec<(Zxid, DigestMismatch)>,
-    /// Connections whose outbox changed; may name one twice.
-    pub touched: Vec<ConnectionId>,
+    /// Connections whose outbox got a reply, or was closed; may name one twice.
+    pub answered: Vec<ConnectionId>,
+    /// Connections whose outbox got an event; may name one twice, and name one that was answered.
+    pub told: Vec<ConnectionId>,
     /// A committed transaction could not be applied: the state is of no further use, the process ends.
     pub halt: Option<HaltReason>,
 }
@@ -133,9 +135,12 @@ impl<O: Outboxes> Carrier<'_, O> {
             let tables = [fired.data, fired.children].into_iter().filter(|count| *count > 0);
             self.report.fired.extend(tables.map(|count| (trigger.kind, count)));
             for connection in told.drain(..) {
-                self.to(connection, |outbox| {
-                    outbox.event(trigger.kind, &trigger.path, trigger.zxid, Some(&trigger.acl))
-                });
+                let tell = |outbox: &mut Outbox| {
+                    outbox.event(trigger.kind, &trigger.path, trigger.zxid, Some(&trigger.acl));
+                };
+                if self.outboxes.with(connection, tell) {
+                    self.report.told.push(connection);
+                }
             }
             self.told = told;
         }
@@ -252,8 +257,8 @@ impl<O: Outboxes> Carrier<'_, O> {
     }
 
     fn to(&mut self, connection: ConnectionId, f: impl FnOnce(&mut Outbox)) {
-        if self.outboxes.with(connection, f) && self.report.touched.last() != Some(&connection) {
-            self.report.touched.push(connection);
+        if self.outboxes.with(connection, f) && self.report.answered.last() != Some(&connection) {
+            self.report.answered.push(connection);
         }
     }
 }

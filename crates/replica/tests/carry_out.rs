@@ -4,7 +4,7 @@ mod world;
 
 use std::sync::Arc;
 
-use jute::txn::{DeleteTxn, ErrorTxn, TxnHeader};
+use jute::txn::{DeleteTxn, ErrorTxn, SetDataTxn, TxnHeader};
 use jute::{ErrorCode, OpCode, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::event::Event;
 use pipeline::outbox::CloseReason;
@@ -13,6 +13,7 @@ use pipeline::time::Millis;
 use rookeeper_replica::{
     CarryReport, ConnectionId, Effect, HaltReason, LocalReply, Origin, Outboxes, carry_out,
 };
+use tree::watches::WatchKind;
 use world::World;
 
 const CONNECTION: ConnectionId = ConnectionId(1);
@@ -69,13 +70,28 @@ fn a_session_that_moved_closes_the_connection_without_a_reply() {
     for effect in effects {
         let mut world = world();
         let (left, report) = carry(&mut world, vec![effect]);
-        assert_eq!((left, report.touched), (vec![], vec![CONNECTION]));
+        assert_eq!((left, report.answered), (vec![], vec![CONNECTION]));
         assert!(world.boxes.with(CONNECTION, |outbox| {
             assert!(outbox.is_empty());
             assert_eq!(outbox.completed(), 1);
             assert_eq!(outbox.closed(), Some(CloseReason::SessionMoved));
         }));
     }
+}
+
+/// Who waits for an answer need not wait for all who watch.
+#[test]
+fn those_who_are_answered_and_those_who_are_told_are_named_apart() {
+    const WATCHER: ConnectionId = ConnectionId(2);
+    const GONE: ConnectionId = ConnectionId(3);
+    let mut world = world();
+    world.open(WATCHER, &Arc::new(PipelineSettings::default()));
+    for watcher in [WATCHER, GONE, CONNECTION] {
+        world.watches.add("/", watcher, WatchKind::Data);
+    }
+    let txn = Txn::SetData(SetDataTxn { path: "/".into(), data: None, version: 1 });
+    let (_, report) = carry(&mut world, vec![Effect::Apply { record: record(1, txn), origin: Some(ORIGIN) }]);
+    assert_eq!((report.answered, report.told), (vec![CONNECTION], vec![WATCHER, CONNECTION]));
 }
 
 #[test]

@@ -274,12 +274,15 @@ impl ReplicaThread {
             let mut outboxes =
                 BatchOutboxes { table: self.shared.clients.read(), in_process: &self.shared.in_process };
             carry_out(now, &mut state, &mut watches, part, &mut outboxes, &mut report);
-            report.touched.sort_unstable_by_key(|connection| connection.0);
-            report.touched.dedup();
+            // Who waits for an answer is woken before those who watch, who may be many.
             let table = &outboxes.table;
-            report.touched.iter().filter_map(|id| table.get(*id).cloned()).collect::<Vec<_>>()
+            [&mut report.answered, &mut report.told].map(|connections| {
+                connections.sort_unstable();
+                connections.dedup();
+                connections.iter().filter_map(|id| table.get(*id).cloned()).collect::<Vec<_>>()
+            })
         };
-        touched.iter().for_each(|client| client.wake.notify_one());
+        touched.iter().flatten().for_each(|client| client.wake.notify_one());
         self.check(report);
     }
 

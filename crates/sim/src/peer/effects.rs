@@ -110,9 +110,10 @@ impl Process {
         if let Some(record) = applied {
             self.applied(u, &record);
         }
-        report.touched.sort_unstable();
-        report.touched.dedup();
-        for connection in report.touched {
+        let mut touched = [report.answered, report.told].concat();
+        touched.sort_unstable();
+        touched.dedup();
+        for connection in touched {
             self.advance(u, connection);
         }
     }
