@@ -11,6 +11,7 @@ use pipeline::outbox::CloseReason;
 use pipeline::time::Millis;
 use replica::Mode;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::watch;
 use tree::Watches;
 
@@ -19,10 +20,12 @@ use super::{Message, Shared, Stage, lock};
 use crate::throttle::Admission;
 use crate::{clock, words};
 
-/// Room for a read of a quiet connection: what each idle one keeps.
+/// Room for a read of a connection of which little comes.
 const READ_MIN: usize = 2 * 1024;
 /// Room for a read of a busy connection.
 const READ_MAX: usize = 64 * 1024;
+/// A connection whose reads are so far apart keeps no buffers between them.
+const QUIET_MS: u64 = 1000;
 /// A write buffer that grew beyond this is given back.
 const WRITE_KEPT_BYTES: usize = 256 * 1024;
 /// How long a connection that closes may take to receive what waits for it.
@@ -44,11 +47,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, client: Arc<Cl
         closing: None,
         large_bytes: 0,
         read_bytes: READ_MIN,
+        read_at: None,
+        is_quiet: true,
         shared,
         client,
     };
     let reason = task.run().await;
-    task.finish(reason).await;
+    Box::pin(task.finish(reason)).await;
     guard.done();
 }
 
@@ -67,6 +72,10 @@ struct Task {
     large_bytes: usize,
     /// Room for the next read; follows what comes.
     read_bytes: usize,
+    /// When bytes came last.
+    read_at: Option<Millis>,
+    /// They came long after those before.
+    is_quiet: bool,
 }
 
 impl Task {
@@ -131,19 +140,27 @@ impl Task {
             match action {
                 ConnectionAction::Heard(session) => self.client.mark_heard(session),
                 ConnectionAction::Close(reason) => self.close(reason),
-                ConnectionAction::FourLetterWord { word, rest } => return Some(self.word(word, &rest).await),
-                ConnectionAction::Forward(event) => {
-                    if let Err(reason) = self.forward(event).await {
-                        return Some(reason);
-                    }
+                // Boxed is what hardly ever waits: every connection would keep room for it.
+                ConnectionAction::FourLetterWord { word, rest } => {
+                    return Some(Box::pin(self.word(word, &rest)).await);
                 }
+                ConnectionAction::Forward(event) => match self.forward(event) {
+                    Ok(None) => {}
+                    Ok(Some(message)) => {
+                        if Box::pin(self.shared.inbox.send(message)).await.is_err() {
+                            return Some(CloseReason::Shutdown);
+                        }
+                    }
+                    Err(reason) => return Some(reason),
+                },
             }
         }
         self.count_large();
         None
     }
 
-    async fn forward(&mut self, event: Event) -> Result<(), CloseReason> {
+    /// Hands it to the replica; back comes what must wait for room.
+    fn forward(&self, event: Event) -> Result<Option<Message>, CloseReason> {
         match &event {
             Event::NewSession { .. } => self.admit(self.new_session())?,
             Event::ReopenSession { .. } => self.admit(Admission::Renewed)?,
@@ -160,8 +177,12 @@ impl Task {
             | Event::Durable { .. }
             | Event::Shutdown => {}
         }
-        // The replica thread takes messages until the server has ended.
-        self.shared.inbox.send(Message::Event(event)).await.map_err(|_| CloseReason::Shutdown)
+        match self.shared.inbox.try_send(Message::Event(event)) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(message)) => Ok(Some(message)),
+            // The replica thread takes messages until the server has ended.
+            Err(TrySendError::Closed(_)) => Err(CloseReason::Shutdown),
+        }
     }
 
     fn new_session(&self) -> Admission {
@@ -250,6 +271,9 @@ impl Task {
     }
 
     async fn wait(&mut self) -> Result<(), CloseReason> {
+        if self.is_quiet {
+            self.release_buffers();
+        }
         let is_reading = self.closing.is_none() && self.connection.wants_more();
         let is_writing = !self.writing.is_empty();
         let deadline = self.deadline();
@@ -274,13 +298,25 @@ impl Task {
         }
     }
 
+    /// Most sessions do nothing but ping: what they keep in between is what a session costs.
+    fn release_buffers(&mut self) {
+        self.connection.release_spare();
+        lock(&self.client.outbox).release_spare();
+        if self.writing.is_empty() {
+            self.writing = Vec::new();
+        }
+    }
+
     fn read(&mut self) -> Result<(), CloseReason> {
         match self.stream.try_read_buf(self.connection.spare(self.read_bytes)) {
             Ok(0) => Err(CloseReason::PeerClosed),
             Ok(count) => {
                 let next = if count >= self.read_bytes { self.read_bytes * 4 } else { count * 2 };
                 self.read_bytes = next.clamp(READ_MIN, READ_MAX);
-                self.client.last_read.store(clock::monotonic().0, Relaxed);
+                let now = clock::monotonic();
+                self.client.last_read.store(now.0, Relaxed);
+                let before = self.read_at.replace(now);
+                self.is_quiet = before.is_none_or(|before| now.since(before) >= QUIET_MS);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
