@@ -10,6 +10,7 @@ sys.path[:0] = [str(HERE), *(str(HERE.parent / folder) for folder in ("lib", "en
 import bench  # noqa: E402
 import chart  # noqa: E402
 import generator  # noqa: E402
+import instructions  # noqa: E402
 import machine  # noqa: E402
 import states  # noqa: E402
 import tables  # noqa: E402
@@ -203,6 +204,34 @@ class Measuring(unittest.TestCase):
                 (Path(folder) / name).touch()
             self.assertEqual(states.remove_snapshots(Path(folder)), ["snapshot.1f", "snapshot.100000000"])
             self.assertEqual(sorted(path.name for path in Path(folder).iterdir()), ["log.1", "snapshot.0"])
+
+
+class Instructions(unittest.TestCase):
+    def test_set_up_does_not_count(self):
+        for once, twice, operations, expected in [(1100, 1200, 10, 10), (1000, 1000, 5, 0), (7, 10, 2, 1.5)]:
+            self.assertEqual(instructions.per_operation(once, twice, operations), expected)
+
+    def test_the_total_of_callgrind(self):
+        told = "==7== Events    : Ir\n==7== Collected : 1234567\n==7== \n==7== I   refs:      1,234,567\n"
+        self.assertEqual(instructions.collected(told), 1_234_567)
+        self.assertRaises(ValueError, instructions.collected, "valgrind: cannot execute")
+
+    def test_only_what_changed_by_a_tenth_is_marked(self):
+        for now, before, mark in [(110, 100, ""), (111, 100, "GREW"), (90, 100, ""), (89, 100, "fell"), (5, None, "not listed")]:
+            self.assertEqual(instructions.Counted("way", now, before).mark, mark)
+
+    def test_the_list_is_read_as_it_is_written(self):
+        written = instructions.listed("rustc 1.2.3 a-host", {"a-way": 10.4, "b-way": 2_000_000.0})
+        self.assertEqual(instructions.parse(written), ("rustc 1.2.3 a-host", {"a-way": 10.0, "b-way": 2_000_000.0}))
+        self.assertEqual(instructions.parse(""), ("", {}))
+
+    def test_rows_and_what_is_said_below(self):
+        grown, new = instructions.Counted("a-way", 1200.0, 1000.0), instructions.Counted("b-way", 7.0, None)
+        self.assertEqual(instructions.row(grown).split(), ["a-way", "1,200", "1,000", "+20.0", "%", "GREW"])
+        self.assertEqual(instructions.row(new).split(), ["b-way", "7", "–", "not", "listed"])
+        self.assertEqual(instructions.verdict([grown, new], "rustc 1", "rustc 1"), "grew by more than 10 %: a-way")
+        self.assertEqual(instructions.verdict([new], "rustc 1", "rustc 2"),
+                         "none grew by more than 10 %; the list was made with rustc 1, this is rustc 2: expect differences")
 
 
 def main():
