@@ -133,12 +133,10 @@ impl World {
             let state = self.read_state();
             events.into_iter().for_each(|event| replica.step(NOW, event, &state, effects));
         }
-        effects.retain(|effect| match effect {
-            Effect::Append { record } => {
-                *appended = record.header.zxid;
-                false
-            }
-            _ => true,
+        effects.retain(|effect| {
+            let Effect::Append { record } = effect else { return true };
+            *appended = record.header.zxid;
+            false
         });
         replica.step(NOW, Event::Durable { zxid: *appended }, &self.read_state(), effects);
         let mut report = CarryReport::default();
