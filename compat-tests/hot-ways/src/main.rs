@@ -45,6 +45,11 @@ const WAYS: &[Way] = &[
     Way { name: "snapshot-load-10000", operations: 2, set_up: files::load },
 ];
 
+/// Operations before the first that is timed.
+const WARM_UP: usize = 3;
+/// Requests of one thread in the lock protocol.
+const REQUESTS: usize = 20_000;
+
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -77,19 +82,34 @@ fn set_up(name: &str) -> Option<Operation> {
     WAYS.iter().find(|way| way.name == name).map(|way| (way.set_up)())
 }
 
-#[divan::bench(args = WAYS.iter().map(|way| way.name))]
+#[divan::bench(args = WAYS.iter().map(|way| way.name), min_time = 0.2)]
 fn one_operation(bencher: divan::Bencher<'_, '_>, name: &str) {
-    let operation = set_up(name).expect("invariant: the name is one of the list");
+    let mut operation = set_up(name).expect("invariant: the name is one of the list");
+    (0..WARM_UP).for_each(|_| operation());
     bencher.bench_local(operation);
 }
 
-/// Threads start and end together, and do so many requests in between: the times are of all these.
-const REQUESTS: usize = 1000;
-
-#[divan::bench(args = [0, 10], threads = [1, 2, 4, 8, THREADS_MAX], sample_size = 1, sample_count = 64)]
-fn lock_protocol_1000_requests(bencher: divan::Bencher<'_, '_>, writes_percent: usize) {
-    let protocol = Protocol::new(writes_percent);
+/// Threads start together, each with so many requests: enough that they meet even where processors are fewer. The times are
+/// of all these in one thread, and the rate is that of one thread.
+#[divan::bench(
+    args = [Writes(0), Writes(10)],
+    threads = [1, 2, 4, 8, THREADS_MAX],
+    sample_size = 1,
+    sample_count = 64,
+)]
+fn lock_protocol_20_000_requests(bencher: divan::Bencher<'_, '_>, writes: Writes) {
+    let protocol = Protocol::new(writes.0);
     bencher.counter(ItemsCount::new(REQUESTS)).bench(|| (0..REQUESTS).for_each(|_| protocol.operation()));
+}
+
+/// How many of a hundred requests are writes.
+#[derive(Debug, Clone, Copy)]
+struct Writes(usize);
+
+impl std::fmt::Display for Writes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} % writes", self.0)
+    }
 }
 
 #[cfg(test)]
