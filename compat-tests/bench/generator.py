@@ -1,9 +1,12 @@
-"""Drives `rookeeper bench`: one run, its JSON, and the metrics that rows have."""
+"""Drives `rookeeper bench`: one run, or one beside which something else happens; its JSON, and the metrics that rows have."""
 
 import json
+import os
 import socket
 import subprocess
+import tempfile
 import time
+from contextlib import contextmanager
 
 from harness import free_port
 
@@ -19,19 +22,25 @@ class Generator:
         self.binary = str(binary)
 
     def run(self, what, addresses, pids=(), seconds=1.0, warm_up=0.0, patience=PATIENCE, **options):
-        words = self.words(what, addresses, pids, seconds, warm_up, options)
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        running = self.start(what, addresses, pids, seconds, warm_up, **options)
         try:
-            out, err = process.communicate(timeout=seconds + warm_up + patience)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"bench {what} has not ended after {seconds + warm_up + patience:.0f} s") from None
+            return running.finish(seconds + warm_up + patience)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-        if process.returncode not in (0, 1) or not out.strip():
-            raise AssertionError((err.strip().splitlines() or [f"bench {what} ended with {process.returncode}"])[-1])
-        return json.loads(out)
+            running.end()
+
+    def start(self, what, addresses, pids=(), seconds=1.0, warm_up=0.0, **options):
+        """Does not wait for it. Whoever starts it ends it."""
+        return Running(self.words(what, addresses, pids, seconds, warm_up, options))
+
+    @contextmanager
+    def held(self, what, addresses, told, within, seconds=7_200, **options):
+        """Goes on from the moment when it says this."""
+        running = self.start(what, addresses, (), seconds, **options)
+        try:
+            running.await_line(told, within)
+            yield running
+        finally:
+            running.end()
 
     def words(self, what, addresses, pids, seconds, warm_up, options):
         words = [self.binary, "bench", what, "--json", "--servers", ",".join(addresses), "--seconds", str(seconds), "--warm-up", str(warm_up)]
@@ -51,6 +60,53 @@ class Generator:
         finally:
             server.kill()
             server.wait()
+
+
+class Running:
+    """A run that goes on."""
+
+    def __init__(self, words):
+        self.words = words
+        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=self.out, stderr=self.err)
+
+    def await_line(self, text, seconds):
+        """Until it says this."""
+        end = time.monotonic() + seconds
+        while text not in self.said(self.err):
+            if self.process.poll() is not None:
+                raise AssertionError(self.last_words())
+            if time.monotonic() > end:
+                raise AssertionError(f"bench {self.words[2]} has not said '{text}' after {seconds:.0f} s")
+            time.sleep(0.01)
+
+    def finish(self, seconds):
+        """Its JSON. Its input ends, which ends those that heed it."""
+        self.process.stdin.close()
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise AssertionError(f"bench {self.words[2]} has not ended after {seconds:.0f} s") from None
+        out = self.said(self.out)
+        if code not in (0, 1) or not out.strip():
+            raise AssertionError(self.last_words())
+        return json.loads(out)
+
+    def end(self):
+        """Kills it where it still runs. Nothing is asked of it any more."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for stream in (self.process.stdin, self.out, self.err):
+            stream.close()
+
+    def said(self, stream):
+        """What it has written so far; its place in the file stays."""
+        return os.pread(stream.fileno(), os.fstat(stream.fileno()).st_size, 0).decode(errors="replace")
+
+    def last_words(self):
+        return (self.said(self.err).strip().splitlines() or [f"bench {self.words[2]} ended with {self.process.returncode}"])[-1]
 
 
 def await_port(address, seconds=20):

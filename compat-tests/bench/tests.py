@@ -11,9 +11,14 @@ import bench  # noqa: E402
 import chart  # noqa: E402
 import generator  # noqa: E402
 import instructions  # noqa: E402
+import growth  # noqa: E402
 import machine  # noqa: E402
+import scale  # noqa: E402
+import series  # noqa: E402
 import states  # noqa: E402
+import steadiness  # noqa: E402
 import tables  # noqa: E402
+import trial  # noqa: E402
 from judge import ECHO, OURS, REFERENCE, SYNC, Rail, holds, judge, medians, rails, summary, verdicts  # noqa: E402
 from rows import SCENARIOS  # noqa: E402
 from targets import LONE_WRITES, METRICS, TARGETS, Bound, Target  # noqa: E402
@@ -232,6 +237,169 @@ class Instructions(unittest.TestCase):
         self.assertEqual(instructions.verdict([grown, new], "rustc 1", "rustc 1"), "grew by more than 10 %: a-way")
         self.assertEqual(instructions.verdict([new], "rustc 1", "rustc 2"),
                          "none grew by more than 10 %; the list was made with rustc 1, this is rustc 2: expect differences")
+
+
+def replies(*times, latency=1_000):
+    """Replies that came at these seconds."""
+    return [(round(time * 1e6), latency) for time in times]
+
+
+def a_second(begin, count=10):
+    return [begin + (part + 0.5) / count for part in range(count)]
+
+
+class Steadying(unittest.TestCase):
+    EVEN = replies(*(time for second in range(100, 120) for time in a_second(second)))
+
+    def test_an_event_that_nobody_notices(self):
+        one = series.steady(self.EVEN, 105.0, 108.0, 10)
+        self.assertEqual((one.series, one.before, one.worst, one.lasted), ([10] * 8, 3, 10, 3.0))
+        self.assertAlmostEqual(one.gap_ms, 100.0)
+        self.assertEqual((one.p999_ms, one.max_ms), (1.0, 1.0))
+        self.assertEqual(series.series_text(one), "10 10 10 | 10 10 10 | 10 10")
+
+    def test_a_silence_counts_whole_wherever_it_begins_and_ends(self):
+        for silent, gap in [((105.0, 107.0), 2100.0), ((103.0, 106.0), 3100.0), ((109.0, 113.0), 4100.0)]:
+            left = [one for one in self.EVEN if not silent[0] <= one[0] / 1e6 < silent[1]]
+            told = series.steady(left, 105.0, 108.0, 10)
+            self.assertAlmostEqual(told.gap_ms, gap, msg=silent)
+            self.assertEqual(told.worst, 0, silent)
+
+    def test_a_server_that_answers_nobody(self):
+        one = series.steady([], 105.0, 108.0, 10)
+        self.assertEqual((one.series, one.worst, one.p999_ms), ([0] * 5, 0, None))
+        self.assertAlmostEqual(one.gap_ms, 5000.0)
+        self.assertEqual(series.verdict(None, one), "SILENT")
+
+    def test_only_replies_that_came_within_the_event_count_for_its_latencies(self):
+        slow = sorted([*self.EVEN, (104_500_000, 9_000_000), (106_500_000, 40_000)])
+        one = series.steady(slow, 105.0, 108.0, 10)
+        self.assertEqual((one.p50_ms, one.p999_ms, one.max_ms), (1.0, 40.0, 40.0))
+
+    def test_parts(self):
+        latencies = [number * 1_000 for number in range(1, 1_001)]
+        self.assertEqual([series.part(latencies, share) for share in (0.5, 0.999, 1.0)], [500.0, 999.0, 1000.0])
+        self.assertEqual(series.part([7_000], 0.999), 7.0)
+        self.assertIsNone(series.part([], 0.5))
+
+    def test_verdicts(self):
+        def one(worst=10, gap=100.0, p999=5.0, failed=0):
+            return series.Steady(1.0, [worst], 0, worst, gap, 1.0, p999, p999, 10, failed)
+
+        for reference, ours, says in [
+            (one(), one(), "holds"),
+            (one(), None, "-"),
+            (None, one(), "holds"),
+            (one(p999=4.0), one(p999=5.0), "holds, p99.9 is worse"),
+            (one(worst=0), one(worst=0), "SILENT"),
+            (one(), one(gap=1_000.0), "SILENT"),
+            (one(), one(worst=0, failed=2), "SILENT, 2 REFUSED"),
+        ]:
+            self.assertEqual(series.verdict(reference, ours), says)
+
+    def test_replies_are_read_in_the_order_in_which_they_came(self):
+        with bench.tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "replies"
+            file.write_text("20 1\n10 2\n")
+            self.assertEqual(series.replies_of(file), [(10, 2), (20, 1)])
+
+    def test_the_tables(self):
+        told = {**series.steady(self.EVEN, 105.0, 108.0, 10).told(), "extra": "5 logs"}
+        found = {"date": "d", "machine": results()["machine"], "quick": True, "reference": "3.9.5", "ours": "abc", "notes": ["a note"],
+                 "rows": {"a log rolls": {REFERENCE: [{"error": "why"}], OURS: [told]}}}
+        text = steadiness.markdown(found)
+        self.assertIn("| a log rolls | – / 3 | – / 10 | – / 100 | – / 1 | – / 1 | – / 1 | holds |", text)
+        self.assertIn("* a log rolls, Rookeeper (5 logs): 10 10 10 | 10 10 10 | 10 10\n", text)
+        self.assertTrue("a note" in text and "its figures mean nothing" in text)
+        self.assertIn("a log rolls", trial.plain(steadiness.HEADER, steadiness.lines(found)))
+
+    def test_old_snapshots_are_multiplied(self):
+        with bench.tempfile.TemporaryDirectory() as folder:
+            for name in ("snapshot.0", "snapshot.2", "snapshot.1f"):
+                (Path(folder) / name).write_text(name)
+            self.assertEqual(steadiness.more_snapshots(Path(folder), 7), 7)
+            self.assertEqual(sorted(states.snapshots(Path(folder)))[:2] + [max(states.snapshots(Path(folder)))], [0, 1, 0x1F])
+            self.assertEqual((Path(folder) / "snapshot.1").read_text(), "snapshot.2")
+
+
+class Growing(unittest.TestCase):
+    def test_powers(self):
+        for points, says in [([(10, 5), (100, 50)], "as n"), ([(10, 5), (20, 9), (100, 500)], "as n^2.00"), ([(10, 5), (1000, 5)], "as n^0.00"),
+                             ([(10, 5)], "–"), ([(10, 0), (20, 4)], "–"), ([], "–")]:
+            self.assertEqual(growth.exponent_text(growth.exponent(points)), says, points)
+
+    def test_what_grows_in_the_last_third_alone(self):
+        for values, expected in [([1, 2], None), ([10, 100, 200, 200, 200, 200], False), ([200, 200, 200, 200, 230, 230], True), ([0, 0, 100, 100, 104, 104], False)]:
+            self.assertIs(growth.grown(values, 4), expected, values)
+
+    def test_a_long_run(self):
+        def run(minutes=60, **changes):
+            even = {"rss": 100e6, "open_files": 20, "threads": 5, "files": 50}
+            samples = [dict(even) for _ in range(9)]
+            samples[-1]["files"] = 8
+            for name, (first, step) in changes.items():
+                for place, one in enumerate(samples):
+                    one[name] = first + place * step
+            return growth.endurance(samples, [1_000] * 5, 0, minutes)
+
+        self.assertEqual(run(), [])
+        self.assertEqual(run(rss=(100e6, 10e6)), ["RSS grows (100 to 180 MB)"])
+        self.assertEqual(run(open_files=(20, 5)), ["descriptors grow (20 to 60)"])
+        self.assertEqual(run(files=(10, 10)), ["files grow (10 to 90)"])
+        # Before an hour is over nothing is purged.
+        self.assertEqual(run(10, files=(10, 10)), [])
+        self.assertEqual(growth.endurance([{"rss": 1, "open_files": 1, "threads": 1, "files": 1}], [5, 0], 3, 1), ["1 seconds without a write", "3 writes refused"])
+
+    def test_the_command_as_it_would_be_typed(self):
+        words = generator.Generator("/x/y/rookeeper").words("fill", ["h:1"], [7], 1, 0, {"count": 5, "keep": True})
+        self.assertEqual(scale.command_of(words), "rookeeper bench fill --servers HOST:PORT --seconds 1 --warm-up 0 --pid PID --count 5 --keep")
+
+    def test_the_tables(self):
+        def step(count, rss):
+            return {"number": count, "rss": rss, "cpu": count / 1e6, "seconds": 2.0, "beside": "b", "command": "rookeeper bench idle"}
+
+        long = {"minutes": 1, "samples": [{"rss": 5e6, "open_files": 9, "threads": 2, "files": 3}] * 6, "per_second": [1], "rate": 1000.0, "p999_ms": 2.5, "failed": 0,
+                "command": "rookeeper bench set"}
+        found = {"date": "d", "machine": results()["machine"], "quick": False, "reference": "3.9.5", "ours": "abc", "notes": [],
+                 "rows": {"watches": {REFERENCE: [step(10, 4000), {"error": "why"}], OURS: [step(10, 1000), step(100, 10_000)]}, scale.ENDURANCE: {OURS: [long]}}}
+        text = scale.markdown(found)
+        self.assertIn("| watches | 10 | 400 / 100 | 1 / 1 | 5 / 5 | b / b | `scripts/scale --rows 'watches'` |", text)
+        self.assertIn("| watches | 100 | – / 100 | – / 1 | – / 50 | – / b |", text)
+        self.assertIn("* watches, Rookeeper: memory grows as n, CPU as n, time as n^0.00\n", text)
+        self.assertIn("| 1,000 writes/s for an hour (1 minutes), Rookeeper | 5, 5, 5 | 9, 9, 9 | 3, 3, 3 | 1,000 | 2.50 | nothing grows |", text)
+        self.assertIn("* `rookeeper bench idle`\n* `rookeeper bench set`\n", text)
+
+    def test_a_row_is_found_by_its_own_name(self):
+        import re
+        for row in scale.ROWS:
+            self.assertTrue(re.search(row.name, row.name))
+            self.assertTrue(row.amounts is None or all(getattr(amounts, row.amounts) for amounts in (scale.WHOLE, scale.QUICK)))
+
+
+class Running(unittest.TestCase):
+    """A program of our own stands in for the load."""
+
+    def run_of(self, script):
+        return generator.Running(["sh", "-c", script, "what"])
+
+    def test_what_it_says_is_waited_for_and_its_input_ends_it(self):
+        running = self.run_of('echo ready >&2; cat; echo "{\\"a\\": 1}"')
+        try:
+            running.await_line("ready", 20)
+            self.assertEqual(running.finish(20), {"a": 1})
+        finally:
+            running.end()
+
+    def test_the_last_words_of_a_run_that_fails_are_the_error(self):
+        running = self.run_of("echo one >&2; echo why >&2; exit 2")
+        self.assertRaisesRegex(AssertionError, "^why$", running.finish, 20)
+        self.assertRaisesRegex(AssertionError, "^why$", running.await_line, "ready", 20)
+        running.end()
+
+    def test_a_run_that_does_not_end_is_ended(self):
+        running = self.run_of("exec sleep 600")
+        self.assertRaisesRegex(AssertionError, "has not ended", running.finish, 0.05)
+        self.assertIsNotNone(running.process.poll())
 
 
 def main():

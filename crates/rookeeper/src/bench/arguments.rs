@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::driver::Pace;
@@ -30,7 +32,7 @@ pub(crate) struct Arguments {
     /// Nodes that are read and set; for list the children of the node.
     #[arg(long, default_value_t = 1000)]
     pub(super) nodes: usize,
-    /// Seconds that are measured; for fill and watch-storm see --count.
+    /// Seconds that are measured; for what counts see --count.
     #[arg(long, default_value_t = 10.0)]
     pub(super) seconds: f64,
     /// Seconds before them.
@@ -42,9 +44,15 @@ pub(crate) struct Arguments {
     /// setData in a multi.
     #[arg(long, default_value_t = 10)]
     pub(super) ops: usize,
-    /// Nodes of fill (1,000,000); rounds of watch-storm (5).
+    /// Nodes of fill and children, watches of watches (1,000,000); rounds of watch-storm (5).
     #[arg(long)]
     pub(super) count: Option<u64>,
+    /// Ephemeral nodes of each session of idle.
+    #[arg(long, default_value_t = 0)]
+    pub(super) ephemerals: u64,
+    /// Addresses of this machine that connections come from in turn, separated by commas: each has ports of its own.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) sources: Vec<IpAddr>,
     /// Threads of this tool.
     #[arg(long, default_value_t = 1)]
     pub(super) threads: usize,
@@ -60,6 +68,13 @@ pub(crate) struct Arguments {
     /// Leave the nodes there.
     #[arg(long)]
     pub(super) keep: bool,
+    /// The window ends when standard input does, if that is before its time.
+    #[arg(long)]
+    pub(super) until_eof: bool,
+    /// A file for each operation of the window that succeeded: microseconds since 1970 when its reply came, and its latency in
+    /// microseconds, one line each.
+    #[arg(long)]
+    pub(super) replies: Option<PathBuf>,
     /// One JSON object in place of the table.
     #[arg(long)]
     pub(super) json: bool,
@@ -92,6 +107,10 @@ pub(super) enum What {
     WatchStorm,
     /// --count nodes as fast as they can be created.
     Fill,
+    /// --count nodes below one.
+    Children,
+    /// --count watches: each connection has one on as many of the --nodes as that takes, and on none twice.
+    Watches,
     /// Writes one after another on each connection, moving from server to server: how long nobody's is acknowledged.
     Failover,
     /// --connections sessions that only ping: what each costs.
@@ -117,6 +136,8 @@ impl What {
             Self::Session => "session",
             Self::WatchStorm => "watch-storm",
             Self::Fill => "fill",
+            Self::Children => "children",
+            Self::Watches => "watches",
             Self::Failover => "failover",
             Self::Idle => "idle",
             Self::Echo => "echo",
@@ -126,8 +147,8 @@ impl What {
 
 /// Nothing is measured for longer than a day.
 const SECONDS_MAX: f64 = 86_400.0;
-/// Nodes of a fill.
-const FILL_DEFAULT: u64 = 1_000_000;
+/// Nodes of a fill, and what else is counted.
+const COUNT_DEFAULT: u64 = 1_000_000;
 /// Rounds of a storm.
 const ROUNDS_DEFAULT: u64 = 5;
 
@@ -160,6 +181,9 @@ impl Arguments {
         if self.writes > 100 {
             return Err("--writes is out of a hundred".to_owned());
         }
+        if self.what == What::Watches && self.each().is_some_and(|each| each > self.nodes as u64) {
+            return Err("--nodes must be as many as each connection has watches".to_owned());
+        }
         Ok(())
     }
 
@@ -171,6 +195,8 @@ impl Arguments {
             What::List => Work::List,
             What::Set => Work::Set,
             What::Create | What::Fill => Work::Create,
+            What::Children => Work::Children,
+            What::Watches => Work::Watches,
             What::CreateDelete => Work::CreateDelete,
             What::Multi => Work::Multi(self.ops),
             What::Mixed => Work::Mixed(self.writes),
@@ -189,9 +215,10 @@ impl Arguments {
         }
     }
 
-    /// So many operations, where the number and not the time ends it.
-    pub(super) fn limit(&self) -> Option<u64> {
-        (self.what == What::Fill).then(|| self.count.unwrap_or(FILL_DEFAULT))
+    /// So many operations of each connection, where their number and not the time ends it.
+    pub(super) fn each(&self) -> Option<u64> {
+        let is_counted = matches!(self.what, What::Fill | What::Children | What::Watches);
+        is_counted.then(|| self.count.unwrap_or(COUNT_DEFAULT).div_ceil(self.connections.max(1) as u64))
     }
 
     /// Rounds of a storm.
@@ -235,6 +262,8 @@ mod tests {
             ("get --root /", Some("--root")),
             ("get --root a", Some("--root")),
             ("mixed --writes 101", Some("--writes")),
+            ("watches --count 1000 --connections 10 --nodes 100", None),
+            ("watches --count 1001 --connections 10 --nodes 100", Some("--nodes")),
         ] {
             let words = std::iter::once("bench").chain(words.split(' '));
             let line = Line::try_parse_from(words.clone()).unwrap();

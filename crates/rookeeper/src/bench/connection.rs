@@ -2,15 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use jute::{Zxid, xid};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 
 use super::wire::{self, Head, LENGTH_BYTES, Session};
 
-/// Room for replies; a reply that is longer makes it grow.
+/// Room for replies at first: a connection that only pings needs no more, and there may be very many of them.
+const RECEIVED_FIRST: usize = 4 * 1024;
+/// Whoever fills its room gets more, up to this; a reply that is longer makes it grow further.
 const RECEIVED_BYTES: usize = 128 * 1024;
 /// No server sends more.
 const FRAME_MAX: usize = 64 << 20;
@@ -57,15 +61,19 @@ struct UnderWay {
 }
 
 impl Connection {
-    /// Connects and waits for the session.
+    /// Connects, from an address of this machine if one is given, and waits for the session.
     pub(super) fn open(
         address: SocketAddr,
+        source: Option<IpAddr>,
         timeout_ms: i32,
         known: Option<&Session>,
         seen: Zxid,
         within: Duration,
     ) -> io::Result<Self> {
-        let mut socket = TcpStream::connect_timeout(&address, within)?;
+        let mut socket = match source {
+            Some(source) => connect_from(source, address, within)?,
+            None => TcpStream::connect_timeout(&address, within)?,
+        };
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(within))?;
         let mut out = Vec::new();
@@ -141,7 +149,7 @@ impl Connection {
     /// Reads once, and tells what came, each with what stands behind its head.
     pub(super) fn receive(&mut self, mut on: impl FnMut(Arrival, &[u8])) -> io::Result<()> {
         if self.received.len() == self.filled {
-            let room = (self.received.len() * 2).max(RECEIVED_BYTES);
+            let room = (self.received.len() * 2).max(RECEIVED_FIRST);
             self.received.resize(room, 0);
         }
         let room = self.received.get_mut(self.filled..).unwrap_or_default();
@@ -170,7 +178,11 @@ impl Connection {
             }
         }
         self.received.copy_within(start..self.filled, 0);
+        let was_full = self.received.len() == self.filled;
         self.filled -= start;
+        if was_full && self.received.len() < RECEIVED_BYTES {
+            self.received.resize(self.received.len() * 2, 0);
+        }
         Ok(())
     }
 
@@ -217,6 +229,17 @@ impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// A stream that comes from this address.
+fn connect_from(source: IpAddr, address: SocketAddr, within: Duration) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    bind(&socket, &SocketAddr::new(source, 0))?;
+    // On Linux this is the time that a connect may take, too.
+    set_socket_timeout(&socket, Timeout::Send, Some(within))?;
+    connect(&socket, &address)?;
+    Ok(socket.into())
 }
 
 /// The first frame of what was received, without its length; none when it is not all there.

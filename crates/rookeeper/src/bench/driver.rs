@@ -35,6 +35,8 @@ pub(super) struct Course {
     pub(super) until_ns: u64,
     /// A thread has failed: all end.
     pub(super) is_over: AtomicBool,
+    /// Each reply is kept.
+    pub(super) keeps_replies: bool,
     /// Replies so far, for those who watch.
     pub(super) done: AtomicU64,
 }
@@ -74,8 +76,8 @@ impl Seat {
 }
 
 /// Runs until the window ends, or all that was to be asked is answered. The error is that of the first connection that failed.
-pub(super) fn drive(mut share: Share, course: &Course) -> io::Result<Tally> {
-    let outcome = Driver::new(&mut share, course).and_then(Driver::run);
+pub(super) fn drive(share: &mut Share, course: &Course) -> io::Result<Tally> {
+    let outcome = Driver::new(share, course).and_then(Driver::run);
     if outcome.is_err() {
         course.is_over.store(true, Relaxed);
     }
@@ -99,7 +101,8 @@ impl<'a> Driver<'a> {
             epoll::add(&poll, &seat.connection, EventData::new_u64(place as u64), EventFlags::IN)?;
         }
         let due_ns = course.now_ns();
-        Ok(Self { share, course, poll, tally: Tally::new(), due_ns, next_seat: 0 })
+        let tally = Tally::keeping(course.keeps_replies);
+        Ok(Self { share, course, poll, tally, due_ns, next_seat: 0 })
     }
 
     fn run(mut self) -> io::Result<Tally> {

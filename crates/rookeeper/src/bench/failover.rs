@@ -126,7 +126,7 @@ fn reopen(
 ) -> Option<Connection> {
     let server = servers.get(turn.checked_rem(servers.len())?)?;
     *turn = turn.wrapping_add(1);
-    match Connection::open(*server, arguments.timeout, session.as_ref(), zxid, OPEN_WITHIN) {
+    match Connection::open(*server, None, arguments.timeout, session.as_ref(), zxid, OPEN_WITHIN) {
         Ok(connection) => {
             *session = Some(connection.session().clone());
             Some(connection)

@@ -20,6 +20,10 @@ pub(super) enum Work {
     Set,
     /// create2 of new nodes.
     Create,
+    /// create2 of new nodes that all have one parent.
+    Children,
+    /// getData with a watch of one node after the other.
+    Watches,
     /// create2, then delete of the same node; each counts.
     CreateDelete,
     /// A multi of so many setData.
@@ -90,12 +94,9 @@ impl Asker {
                 true => self.set(to, since_ns),
                 false => self.read(to, since_ns, OpCode::GetData),
             },
-            Work::Create => {
-                let path = format!("{}/{:09}", self.own, self.created);
-                self.created += 1;
-                let data = &self.nodes.data;
-                to.ask(Kind::Write, since_ns, |out, number| wire::create(out, number, &path, data, 0));
-            }
+            Work::Create => self.create(to, since_ns, "/"),
+            Work::Children => self.create(to, since_ns, "-"),
+            Work::Watches => self.add_watch(to, since_ns),
             Work::CreateDelete => self.create_or_delete(to, since_ns),
             Work::Multi(count) => {
                 let places: Vec<usize> = (0..count).map(|_| self.place()).collect();
@@ -119,6 +120,21 @@ impl Asker {
     /// Since when the event that came was waited for.
     pub(super) fn watched_since_ns(&self) -> u64 {
         self.watched_since_ns
+    }
+
+    /// A node of this connection alone: below its own one, or beside it.
+    fn create(&mut self, to: &mut Connection, since_ns: u64, separator: &str) {
+        let path = format!("{}{separator}{:09}", self.own, self.created);
+        self.created += 1;
+        let data = &self.nodes.data;
+        to.ask(Kind::Write, since_ns, |out, number| wire::create(out, number, &path, data, 0));
+    }
+
+    fn add_watch(&mut self, to: &mut Connection, since_ns: u64) {
+        let place = usize::try_from(self.created).unwrap_or(usize::MAX);
+        let Some(path) = self.nodes.paths.get(place) else { return };
+        self.created += 1;
+        to.ask(Kind::Read, since_ns, |out, number| wire::read(out, number, OpCode::GetData, path, true));
     }
 
     fn read(&mut self, to: &mut Connection, since_ns: u64, op: OpCode) {

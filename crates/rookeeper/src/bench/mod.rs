@@ -45,7 +45,9 @@ pub(crate) fn main(arguments: &Arguments) -> ExitCode {
         | What::Multi
         | What::Mixed
         | What::Watch
-        | What::Fill => run::run(arguments),
+        | What::Fill
+        | What::Children
+        | What::Watches => run::run(arguments),
     });
     match outcome {
         Ok(report) => {

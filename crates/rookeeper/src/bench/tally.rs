@@ -8,6 +8,8 @@ use super::connection::Kind;
 
 /// From this on latencies are cut off: a minute.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
+/// Replies that a thread keeps, which is a gigabyte: an hour at 10,000 a second.
+const REPLIES_MAX: usize = 1 << 26;
 /// Latencies are kept to a thousandth.
 const DIGITS: u8 = 3;
 
@@ -22,6 +24,8 @@ pub(super) struct Tally {
     pub(super) errors: BTreeMap<i32, u64>,
     /// Successful operations in each second of the window.
     pub(super) per_second: Vec<u64>,
+    /// Of each successful operation when it came, counted from the window's begin, and its latency, where they are asked for.
+    pub(super) replies: Option<Vec<(u64, u64)>>,
 }
 
 impl Tally {
@@ -30,7 +34,13 @@ impl Tally {
             Histogram::new_with_bounds(1, LATENCY_MAX_NS, DIGITS)
                 .expect("invariant: bounds that are in order")
         };
-        Self { reads: histogram(), writes: histogram(), errors: BTreeMap::new(), per_second: Vec::new() }
+        let (reads, writes) = (histogram(), histogram());
+        Self { reads, writes, errors: BTreeMap::new(), per_second: Vec::new(), replies: None }
+    }
+
+    /// The same, which keeps each reply if that is asked for.
+    pub(super) fn keeping(replies: bool) -> Self {
+        Self { replies: replies.then(Vec::new), ..Self::new() }
     }
 
     /// A reply came `into_ns` into the window.
@@ -43,6 +53,9 @@ impl Tally {
             Kind::Read => self.reads.saturating_record(latency_ns),
             Kind::Write => self.writes.saturating_record(latency_ns),
             Kind::Part => return,
+        }
+        if let Some(replies) = self.replies.as_mut().filter(|replies| replies.len() < REPLIES_MAX) {
+            replies.push((into_ns, latency_ns));
         }
         let second = usize::try_from(into_ns / NANOS_PER_SECOND).unwrap_or(usize::MAX);
         if self.per_second.len() <= second {
@@ -60,6 +73,9 @@ impl Tally {
         self.writes.add(&other.writes).expect(fits);
         for (error, count) in &other.errors {
             *self.errors.entry(*error).or_default() += count;
+        }
+        if let Some((replies, others)) = self.replies.as_mut().zip(other.replies.as_ref()) {
+            replies.extend(others);
         }
         let seconds = self.per_second.len().max(other.per_second.len());
         self.per_second.resize(seconds, 0);
@@ -94,7 +110,7 @@ mod tests {
 
     #[test]
     fn two_threads_make_one_tally() {
-        let (mut one, mut other) = (Tally::new(), Tally::new());
+        let (mut one, mut other) = (Tally::keeping(true), Tally::keeping(true));
         one.record(Kind::Read, 1_000, 0, 0);
         one.record(Kind::Write, 3_000, -101, 0);
         other.record(Kind::Write, 2_000, 0, 2_500_000_000);
@@ -103,6 +119,7 @@ mod tests {
         assert_eq!((one.count(), one.failed()), (2, 1));
         assert_eq!(one.per_second, [1, 0, 1]);
         assert_eq!(one.errors, [(-101, 1)].into());
+        assert_eq!(one.replies, Some(vec![(0, 1_000), (2_500_000_000, 2_000)]));
         assert_eq!((one.all().min(), one.all().len()), (1_000, 2));
     }
 }

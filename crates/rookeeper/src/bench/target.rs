@@ -1,7 +1,7 @@
 //! The servers, and the nodes that a load needs there.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use jute::{ErrorCode, OpCode, Record, Zxid};
@@ -32,25 +32,30 @@ pub(super) fn addresses(servers: &str) -> Result<Vec<SocketAddr>, String> {
 
 /// A new session.
 pub(super) fn open(address: SocketAddr, timeout_ms: i32) -> Result<Connection, String> {
-    Connection::open(address, timeout_ms, None, Zxid::ZERO, OPEN_WITHIN)
-        .map_err(|why| format!("no session at {address}: {why}"))
+    open_from(address, None, timeout_ms)
 }
 
-/// So many sessions, the servers in turn.
+/// So many sessions, the servers and the sources in turn.
 pub(super) fn open_all(arguments: &Arguments, servers: &[SocketAddr]) -> Result<Vec<Connection>, String> {
-    servers
-        .iter()
-        .cycle()
-        .take(arguments.connections)
-        .map(|server| open(*server, arguments.timeout))
-        .collect()
+    let sources = &arguments.sources;
+    let source = |place: usize| sources.get(place.checked_rem(sources.len())?).copied();
+    let turns = servers.iter().cycle().take(arguments.connections).enumerate();
+    turns.map(|(place, server)| open_from(*server, source(place), arguments.timeout)).collect()
+}
+
+fn open_from(address: SocketAddr, source: Option<IpAddr>, timeout_ms: i32) -> Result<Connection, String> {
+    Connection::open(address, source, timeout_ms, None, Zxid::ZERO, OPEN_WITHIN)
+        .map_err(|why| format!("no session at {address}: {why}"))
 }
 
 /// Makes the nodes of a load; what is there already stays.
 pub(super) fn prepare(arguments: &Arguments, nodes: &Nodes, server: SocketAddr) -> Result<(), String> {
     let mut connection = open(server, arguments.timeout)?;
     remove(&mut connection, &nodes.root).map_err(|why| format!("{}: {why}", nodes.root))?;
-    let needs_nodes = !matches!(arguments.what, What::Create | What::CreateDelete | What::Fill | What::Watch);
+    let needs_nodes = !matches!(
+        arguments.what,
+        What::Create | What::CreateDelete | What::Fill | What::Children | What::Watch | What::Idle
+    );
     let needs_own = matches!(arguments.what, What::Create | What::CreateDelete | What::Fill | What::Watch);
     let shared = nodes.paths.iter().filter(|_| needs_nodes).cloned();
     let own = (0..arguments.connections).filter(|_| needs_own).map(|connection| nodes.own(connection));
