@@ -369,6 +369,13 @@ class Growing(unittest.TestCase):
         self.assertIn("| 1,000 writes/s for an hour (1 minutes), Rookeeper | 5, 5, 5 | 9, 9, 9 | 3, 3, 3 | 1,000 | 2.50 | nothing grows |", text)
         self.assertIn("* `rookeeper bench idle`\n* `rookeeper bench set`\n", text)
 
+    def test_what_needs_open_files_is_cut_to_them(self):
+        asked = {"sessions": (10, 50, 100), "watches": (500, 1_000)}
+        amounts = scale.Amounts(**{**{field: () for field in scale.Amounts.__dataclass_fields__}, **asked})
+        for name, connected, most, expected in [("sessions", True, 100, (10, 50, 100)), ("sessions", True, 40, (10, 20, 40)),
+                                                ("sessions", False, 40, (10, 50, 100)), ("watches", False, 40, (500, 1_000)), (None, False, 40, (None,))]:
+            self.assertEqual(scale.counts(scale.Row("a row", name, None, is_connected=connected), amounts, most), expected)
+
     def test_a_row_is_found_by_its_own_name(self):
         import re
         for row in scale.ROWS:
