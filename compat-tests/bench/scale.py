@@ -239,7 +239,8 @@ class Row:
 
 
 ENDURANCE = "1,000 writes/s for an hour"
-ROWS = [Row("idle sessions", "sessions", idle, is_connected=True), Row("sessions without a connection", "sessions", loose), Row("znodes of 128 B", "nodes", nodes, True),
+ROWS = [Row("idle sessions", "sessions", idle, is_connected=True), Row("sessions without a connection", "sessions", loose),
+        Row("znodes of 128 B", "nodes", nodes, True),
         Row("watches", "watches", watches, True), Row("children of one node", "children", children, True), Row(ENDURANCE, None, hour)]
 
 
@@ -286,7 +287,8 @@ def counts(row, amounts, most):
 
 def said(told):
     if "samples" in told:
-        return f"{told['rate']:.0f}/s, {', '.join(endurance(told['samples'], told['per_second'], told['failed'], told['minutes'])) or 'nothing grows'}"
+        wrong = endurance(told["samples"], told["per_second"], told["failed"], told["minutes"])
+        return f"{told['rate']:.0f}/s, {', '.join(wrong) or 'nothing grows'}"
     return f"{told['number']:,}: {told['rss'] / told['number']:,.0f} B and {told['cpu'] * 1e6 / told['number']:.1f} µs each, {told['beside']}"
 
 

@@ -329,7 +329,8 @@ class Growing(unittest.TestCase):
             self.assertEqual(growth.exponent_text(growth.exponent(points)), says, points)
 
     def test_what_grows_in_the_last_third_alone(self):
-        for values, expected in [([1, 2], None), ([10, 100, 200, 200, 200, 200], False), ([200, 200, 200, 200, 230, 230], True), ([0, 0, 100, 100, 104, 104], False)]:
+        for values, expected in [([1, 2], None), ([10, 100, 200, 200, 200, 200], False), ([200, 200, 200, 200, 230, 230], True),
+                                 ([0, 0, 100, 100, 104, 104], False)]:
             self.assertIs(growth.grown(values, 4), expected, values)
 
     def test_a_long_run(self):
@@ -348,7 +349,8 @@ class Growing(unittest.TestCase):
         self.assertEqual(run(files=(10, 10)), ["files grow (10 to 90)"])
         # Before an hour is over nothing is purged.
         self.assertEqual(run(10, files=(10, 10)), [])
-        self.assertEqual(growth.endurance([{"rss": 1, "open_files": 1, "threads": 1, "files": 1}], [5, 0], 3, 1), ["1 seconds without a write", "3 writes refused"])
+        one = {"rss": 1, "open_files": 1, "threads": 1, "files": 1}
+        self.assertEqual(growth.endurance([one], [5, 0], 3, 1), ["1 seconds without a write", "3 writes refused"])
 
     def test_the_command_as_it_would_be_typed(self):
         words = generator.Generator("/x/y/rookeeper").words("fill", ["h:1"], [7], 1, 0, {"count": 5, "keep": True})
@@ -358,10 +360,11 @@ class Growing(unittest.TestCase):
         def step(count, rss):
             return {"number": count, "rss": rss, "cpu": count / 1e6, "seconds": 2.0, "beside": "b", "command": "rookeeper bench idle"}
 
-        long = {"minutes": 1, "samples": [{"rss": 5e6, "open_files": 9, "threads": 2, "files": 3}] * 6, "per_second": [1], "rate": 1000.0, "p999_ms": 2.5, "failed": 0,
-                "command": "rookeeper bench set"}
+        samples = [{"rss": 5e6, "open_files": 9, "threads": 2, "files": 3}] * 6
+        long = {"minutes": 1, "samples": samples, "per_second": [1], "rate": 1000.0, "p999_ms": 2.5, "failed": 0, "command": "rookeeper bench set"}
         found = {"date": "d", "machine": results()["machine"], "quick": False, "reference": "3.9.5", "ours": "abc", "notes": [],
-                 "rows": {"watches": {REFERENCE: [step(10, 4000), {"error": "why"}], OURS: [step(10, 1000), step(100, 10_000)]}, scale.ENDURANCE: {OURS: [long]}}}
+                 "rows": {"watches": {REFERENCE: [step(10, 4000), {"error": "why"}], OURS: [step(10, 1000), step(100, 10_000)]},
+                          scale.ENDURANCE: {OURS: [long]}}}
         text = scale.markdown(found)
         self.assertIn("| watches | 10 | 400 / 100 | 1 / 1 | 5 / 5 | b / b | `scripts/scale --rows 'watches'` |", text)
         self.assertIn("| watches | 100 | – / 100 | – / 1 | – / 50 | – / b |", text)
