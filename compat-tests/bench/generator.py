@@ -33,14 +33,18 @@ class Generator:
         return Running(self.words(what, addresses, pids, seconds, warm_up, options))
 
     @contextmanager
-    def held(self, what, addresses, told, within, seconds=7_200, **options):
-        """Goes on from the moment when it says this."""
-        running = self.start(what, addresses, (), seconds, **options)
+    def held(self, what, addresses, told, within, shares, seconds=7_200, **options):
+        """Several at once, each with a share of the options; goes on from the moment when all of them say this."""
+        runs = []
         try:
-            running.await_line(told, within)
-            yield running
+            for share in shares:
+                runs.append(self.start(what, addresses, (), seconds, **options, **share))
+            for running in runs:
+                running.await_line(told, within)
+            yield runs
         finally:
-            running.end()
+            for running in runs:
+                running.end()
 
     def words(self, what, addresses, pids, seconds, warm_up, options):
         words = [self.binary, "bench", what, "--json", "--servers", ",".join(addresses), "--seconds", str(seconds), "--warm-up", str(warm_up)]

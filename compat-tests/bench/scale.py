@@ -20,7 +20,7 @@ from judge import OURS, REFERENCE, SIDES
 from sides import address
 from states import QUIET, ROOT, first_read
 from tables import _rows, number
-from trial import Trial
+from trial import Trial, mntr
 from wire import GET_CHILDREN, Client, text
 
 HEADER = ["row", "number", "RSS B each", "server CPU µs each", "made per s", "beside", "command"]
@@ -45,7 +45,7 @@ QUICK = Amounts(sessions=(250, 1_000), nodes=(2_500, 10_000), watches=(2_500, 10
                 minutes=0.2, every=0.5)
 
 # Sessions of one process of the load; as many processes share an address of this machine as its ports bear.
-HELD, PER_ADDRESS = 5_000, 4
+HELD, PER_ADDRESS = 2_000, 12
 # Descriptors of a server beside those of its sessions.
 OTHERS = 300
 WATCHERS = 100
@@ -82,13 +82,11 @@ def loose(lab, side, count):
 
 def hold(lab, server, held, count, timeout):
     """Opens so many sessions, which stay as long as `held`; the last command of those that opened them."""
-    command = ""
-    for place, first in enumerate(range(0, count, HELD)):
-        source = f"127.0.0.{2 + place // PER_ADDRESS}"
-        running = held.enter_context(lab.generator.held("idle", [address(server)], "sessions", 600, connections=min(HELD, count - first),
-                                                        timeout=timeout, sources=source))
-        command = f"{command_of(running.words)}, {place + 1} times"
-    return command
+    shares = [{"connections": min(HELD, count - first), "sources": f"127.0.0.{2 + place // PER_ADDRESS}"} for place, first in enumerate(range(0, count, HELD))]
+    runs = held.enter_context(lab.generator.held("idle", [address(server)], "sessions", 600, shares, timeout=timeout))
+    if (alive := mntr(server, "num_alive_connections")) is not None and alive < count:
+        raise AssertionError(f"{alive:.0f} sessions stand, not {count}")
+    return f"{command_of(runs[-1].words)}, {len(runs)} times"
 
 
 def resting(lab, server, told):

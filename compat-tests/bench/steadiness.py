@@ -41,6 +41,8 @@ QUICK = Amounts(rate=300, nodes=10_000, sessions=300, timeout=6_000, watchers=30
 
 # Writers, and the nodes that they set in turn.
 CONNECTIONS, SET_NODES = 10, 1_000
+# Processes that open the sessions that shall expire.
+OPENERS = 5
 # Seconds of writes before an event begins and after it has ended.
 LEAD, TAIL = 3.3, 2.5
 NEW_SNAPSHOTS, NEW_LOGS = 3, 5
@@ -193,12 +195,15 @@ def expiring(lab, side):
     amounts = lab.amounts
     with side.one() as server:
         settle(lab, [address(server)])
-        with lab.generator.held("idle", [address(server)], "sessions", 240, connections=amounts.sessions, timeout=amounts.timeout, ephemerals=1,
-                                root="/sessions") as held, writing(lab, [server]) as writes:
+        # Several open them at once, so that the last one stands long before the first one expires.
+        shares = [{"root": f"/sessions{place}"} for place in range(OPENERS)]
+        with lab.generator.held("idle", [address(server)], "sessions", 240, shares, connections=amounts.sessions // OPENERS, timeout=amounts.timeout,
+                                ephemerals=1) as held, writing(lab, [server]) as writes:
             standing = mntr(server, "ephemerals_count")
             if standing != amounts.sessions:
                 raise AssertionError(f"{standing} ephemeral nodes, not {amounts.sessions}")
-            held.end()
+            for running in held:
+                running.end()
             with writes.event():
                 until(lambda: begun(server, standing, writes), amounts.timeout / 1e3 + 30, "the first session expires")
                 until(lambda: mntr(server, "ephemerals_count") == 0, amounts.within, "all sessions expire", every=0.2)
