@@ -14,6 +14,10 @@ const EXCLUDED: &str = "/zookeeper/";
 /// One zxid of so many enters the history.
 // zk: DataTree.DIGEST_LOG_INTERVAL
 const HISTORY_INTERVAL: i64 = 128;
+/// Bytes of the stat in the checksum.
+const STAT_LEN: usize = 60;
+/// Path, data and stat of so many bytes are put together for the checksum.
+const TOGETHER_MAX: usize = 512;
 /// Entries of the history.
 // zk: DataTree.DIGEST_LOG_LIMIT
 const HISTORY_MAX: usize = 1024;
@@ -73,24 +77,41 @@ pub(crate) fn checksum(path: &str, data: Option<&[u8]>, stat: &StatPersisted) ->
         return 0;
     }
     let path = if path == "/" { "" } else { path };
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(path.as_bytes());
-    hasher.update(data.unwrap_or_default());
-    hasher.update(&stat_bytes(stat));
-    hasher.finalize()
+    checksum_of([path.as_bytes(), data.unwrap_or_default(), &stat_bytes(stat)])
+}
+
+/// The checksum of what stands one behind the other. Small parts are put together first: the hasher is several times faster with
+/// one long piece than with short ones.
+fn checksum_of(parts: [&[u8]; 3]) -> u32 {
+    let mut whole = [0; TOGETHER_MAX];
+    let len = parts.iter().map(|part| part.len()).sum::<usize>();
+    let Some(whole) = whole.get_mut(..len) else {
+        let mut hasher = crc32fast::Hasher::new();
+        parts.iter().for_each(|part| hasher.update(part));
+        return hasher.finalize();
+    };
+    let mut rest = &mut *whole;
+    for part in parts {
+        let (place, behind) = rest.split_at_mut(part.len());
+        place.copy_from_slice(part);
+        rest = behind;
+    }
+    crc32fast::hash(whole)
 }
 
 /// The stat in the order in which it enters the checksum.
-fn stat_bytes(stat: &StatPersisted) -> [u8; 60] {
-    let mut bytes = [0; 60];
-    let longs = [stat.czxid.0, stat.mzxid.0, stat.pzxid.0, stat.ctime, stat.mtime];
-    let ints = [stat.version, stat.cversion, stat.aversion];
-    let fields = longs.iter().flat_map(|long| long.to_be_bytes());
-    let fields = fields.chain(ints.iter().flat_map(|int| int.to_be_bytes()));
-    let fields = fields.chain(stat.ephemeral_owner.to_be_bytes());
-    for (byte, field) in bytes.iter_mut().zip(fields) {
-        *byte = field;
+fn stat_bytes(stat: &StatPersisted) -> [u8; STAT_LEN] {
+    let mut bytes = [0; STAT_LEN];
+    let (longs, rest) = bytes.split_at_mut(5 * 8);
+    let (ints, owner) = rest.split_at_mut(3 * 4);
+    let fields = [stat.czxid.0, stat.mzxid.0, stat.pzxid.0, stat.ctime, stat.mtime];
+    for (place, long) in longs.as_chunks_mut().0.iter_mut().zip(fields) {
+        *place = long.to_be_bytes();
     }
+    for (place, int) in ints.as_chunks_mut().0.iter_mut().zip([stat.version, stat.cversion, stat.aversion]) {
+        *place = int.to_be_bytes();
+    }
+    owner.copy_from_slice(&stat.ephemeral_owner.to_be_bytes());
     bytes
 }
 
@@ -157,6 +178,12 @@ mod tests {
         }
         bytes.extend((-9_i64).to_be_bytes());
         assert_eq!(of_node("/a", Some(b"b"), &stat), i64::from(crc32fast::hash(&bytes)));
+        // Parts that are too large to be put together count the same.
+        for len in [TOGETHER_MAX - STAT_LEN - 2, TOGETHER_MAX - STAT_LEN - 1, 5000] {
+            let data = alloc::vec![7; len];
+            let long = [b"/a", data.as_slice(), bytes.get(3..).unwrap()].concat();
+            assert_eq!(of_node("/a", Some(&data), &stat), i64::from(crc32fast::hash(&long)), "{len}");
+        }
     }
 
     #[test]
