@@ -36,6 +36,9 @@ use crate::words::member::ProposalSizes;
 /// How long connections may take to close once everything is answered.
 const CLOSE_MAX: Duration = Duration::from_secs(6);
 
+/// Between two looks whether a member has a leader by now, so that it can purge.
+const PURGE_RETRY_EVERY: Duration = Duration::from_secs(1);
+
 /// Why a server did not start.
 #[derive(Debug)]
 pub struct StartError {
@@ -354,6 +357,10 @@ async fn purge_every<D: Disk>(shared: Arc<Shared>, store: Store<D>, hours: u32) 
     let mut timer = tokio::time::interval(Duration::from_secs(u64::from(hours) * 3600));
     loop {
         timer.tick().await;
+        // What a member holds without a leader need not be committed.
+        while !shared.is_committed() {
+            tokio::time::sleep(PURGE_RETRY_EVERY).await;
+        }
         let (shared, store) = (Arc::clone(&shared), store.clone());
         // A purge that panics has ended the process.
         let _ = tokio::task::spawn_blocking(move || snapshots::purge(&shared, &store)).await;
