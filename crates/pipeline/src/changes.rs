@@ -13,6 +13,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use jute::data::{Acl, StatPersisted};
 use jute::{SessionId, Zxid};
 use tree::{State, digest};
@@ -48,7 +50,7 @@ pub enum Data {
 /// * `ephemeral_bytes` counts for each session in it all its ephemerals, applied or not.
 #[derive(Debug, Default)]
 pub struct ChangesInFlight {
-    records: BTreeMap<Arc<str>, Record>,
+    records: HashMap<Arc<str>, Record>,
     log: VecDeque<Logged>,
     tree_digest: Option<i64>,
     ephemeral_bytes: BTreeMap<SessionId, usize>,
@@ -102,8 +104,10 @@ impl ChangesInFlight {
     pub fn retire(&mut self, applied: Zxid) {
         while self.log.front().is_some_and(|entry| entry.zxid <= applied) {
             let Some(entry) = self.log.pop_front() else { break };
-            if self.records.get(&entry.path).is_some_and(|record| record.zxid == entry.zxid) {
-                self.records.remove(&entry.path);
+            if let Entry::Occupied(record) = self.records.entry(entry.path)
+                && record.get().zxid == entry.zxid
+            {
+                record.remove();
             }
         }
         if self.log.is_empty() {
@@ -115,19 +119,24 @@ impl ChangesInFlight {
     pub fn put(&mut self, state: &State, zxid: Zxid, path: &str, node: Option<Node>) {
         let path = canonical(path);
         let before = self.view(state);
-        let old = before.node(path);
         let digest_before = before.tree_digest();
-        let old_digest = before.node_digest(path);
         let new_digest = node.as_ref().map_or(0, |node| before.digest_of(path, node));
-        let owner_before = owner_of(old.as_deref());
+        let (owner_before, old_digest, earlier) = match self.records.get(path) {
+            Some(record) => {
+                let earlier = match record.zxid == zxid {
+                    true => record.before.clone(),
+                    false => Before::Changed(record.node.clone()),
+                };
+                (owner_of(record.node.as_deref()), record.node_digest, earlier)
+            }
+            None => match state.node(path) {
+                Some(node) => (node.stat_persisted().ephemeral_owner, node.digest(), Before::Applied),
+                None => (0, 0, Before::Applied),
+            },
+        };
         self.account(path, owner_before, owner_of(node.as_ref()));
 
         let key: Arc<str> = path.into();
-        let earlier = match self.records.get(path) {
-            Some(record) if record.zxid == zxid => record.before.clone(),
-            Some(record) => Before::Changed(record.node.clone()),
-            None => Before::Applied,
-        };
         let record = Record { zxid, node: node.map(Arc::new), node_digest: new_digest, before: earlier };
         let replaced = self.records.insert(Arc::clone(&key), record);
         self.log.push_back(Logged { zxid, path: key, replaced, owner_before, digest_before });
@@ -284,13 +293,6 @@ impl<'a> View<'a> {
             acl: Arc::clone(node.acl_arc()),
             data: Data::Applied,
         })
-    }
-
-    fn node_digest(&self, path: &str) -> i64 {
-        match self.changes.records.get(path) {
-            Some(record) => record.node_digest,
-            None => self.state.node(path).map_or(0, |node| node.digest()),
-        }
     }
 
     fn digest_of(&self, path: &str, node: &Node) -> i64 {

@@ -31,7 +31,7 @@ pub(super) const CRATES: &[Row] = &[
         name: "pipeline",
         pure: true,
         ours: &["jute", "ensemble", "tree"],
-        others: &["sha1", "sha2", "sha3", "md-5", "base64"],
+        others: &["sha1", "sha2", "sha3", "md-5", "base64", "hashbrown"],
         in_tests: &[],
     },
     Row {
