@@ -40,6 +40,11 @@ pub(crate) fn read(text: &str, ours: &Verifier, multi_address: bool) -> Gossip {
     }
 }
 
+/// Whether the membership of a message is older than ours.
+pub(crate) fn is_older(text: &str, ours: &Verifier) -> bool {
+    version(text).is_some_and(|version| version < ours.version)
+}
+
 /// The last line with a version, as later lines win; 0 without one.
 fn version(text: &str) -> Option<i64> {
     match pairs(text).filter(|(key, _)| *key == "version").last() {

@@ -116,9 +116,15 @@ impl Election {
         }
         if !self.membership.is_voter(from) {
             // diverges(election-settled-strangers): the reference answers a stranger that has settled too, which answers a voter that
-            // looks: the two would go on for as long as the voter finds no leader. So would two that look and do not vote
-            let asks_a_voter = !self.is_looking() || self.membership.is_voter(self.settings.me);
-            if notification.state == PeerState::Looking && asks_a_voter {
+            // looks: the two would go on for as long as the voter finds no leader. So would two that look and do not vote; only one of
+            // them can have the older membership, and is told the newer one
+            let is_told = !self.is_looking()
+                || self.membership.is_voter(self.settings.me)
+                || notification
+                    .config
+                    .as_deref()
+                    .is_some_and(|text| config::is_older(text, self.membership.current()));
+            if notification.state == PeerState::Looking && is_told {
                 self.answer_stranger(from, out);
             }
             return;

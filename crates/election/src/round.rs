@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use ensemble::ServerId;
+use ensemble::{LearnerType, ServerId};
 use jute::Zxid;
 
 use crate::action::Unheeded;
@@ -109,8 +109,11 @@ impl Round {
         if theirs.zxid == Zxid::NONE {
             return Heard::Unheeded(Unheeded::NoZxid);
         }
-        // diverges(election-rounds-go-on): nobody heeds who proposes nobody, so others would never come into a later round
-        if election_epoch < *clock && self.proposal.leader != Candidate::NOBODY {
+        // diverges(election-rounds-go-on): nobody heeds a vote for nobody, so the others would never come into a later round. They
+        // may count on this server, which votes in a membership that was proposed to them, and perhaps not to it
+        let is_participant = membership.learner_type() == LearnerType::Participant;
+        let comes_back = is_participant && self.proposal.leader == Candidate::NOBODY;
+        if election_epoch < *clock && !comes_back {
             return Heard::Unheeded(Unheeded::OldRound { election_epoch });
         }
         let is_overtaken = election_epoch != *clock;
@@ -126,7 +129,9 @@ impl Round {
         let vote = Vote::new(theirs, election_epoch);
         let is_known = self.cast.insert(from, vote) == Some(vote);
         let has_quorum = membership.has_quorum(&self.cast, &Vote::new(self.proposal, *clock));
-        if is_known && !has_quorum {
+        // While it still proposes nobody it tells nobody, and its wait goes on: others may be in several rounds.
+        let has_nothing_to_tell = is_participant && self.proposal.leader == Candidate::NOBODY;
+        if (is_known || has_nothing_to_tell) && !has_quorum {
             return Heard::Again;
         }
         Heard::Vote { tell_all: is_overtaken || is_better, is_overtaken, has_quorum }
