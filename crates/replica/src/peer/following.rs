@@ -156,6 +156,9 @@ impl Following {
         {
             return forwarder.refuse(request, ErrorCode::SessionMoved, step.out);
         }
+        if let Event::Heard { sessions } = &event {
+            self.shared.heard(sessions);
+        }
         let mut up = Vec::new();
         forwarder.on_client(step, &mut up, event);
         for packet in &up {

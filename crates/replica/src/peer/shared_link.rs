@@ -35,7 +35,7 @@ pub(super) struct SharedLink {
 struct Owner {
     /// Nobody, once the observer that had it is gone: all that others send from now on is late.
     who: Option<Behind>,
-    /// It has asked for something since it has the session: its client lived when it came.
+    /// Something was asked for, or heard, since it has the session: its client lived when it came.
     has_asked: bool,
     refused: Option<Refused>,
 }
@@ -113,6 +113,17 @@ impl SharedLink {
         let has_it = owner.who == Some(behind);
         owner.has_asked |= has_it;
         has_it || [OpCode::CloseSession, OpCode::Sync].iter().any(|op| op.code() == op_code)
+    }
+
+    /// Our own clients have said something: those who have their session live here.
+    pub(super) fn heard(&mut self, sessions: &[SessionId]) {
+        for session in sessions {
+            if let Some(owner) =
+                self.owners.get_mut(session).filter(|owner| owner.who == Some(Behind::Clients))
+            {
+                owner.has_asked = true;
+            }
+        }
     }
 
     /// A transaction goes down: it may be the answer to what was refused, or the end of a session.
