@@ -21,6 +21,9 @@ use tree::{State, digest};
 
 pub use usage::{Usage, data_len};
 
+/// Records for which there is always room; a multi may take more for a while.
+const RECORDS_KEPT: usize = 4096;
+
 /// A znode as it will be.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -112,6 +115,7 @@ impl ChangesInFlight {
         }
         if self.log.is_empty() {
             self.tree_digest = None;
+            self.records.shrink_to(RECORDS_KEPT);
         }
     }
 

@@ -14,6 +14,7 @@ use storage::{Disk, RealDisk, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tree::Watches;
 
 use crate::clock;
@@ -352,9 +353,10 @@ fn start_member<D: Disk>(
     Ok((Member { peers, inbox, waiting: Vec::new(), looking_since: Some(clock::monotonic()) }, start))
 }
 
-/// The first purge comes at once, as in the reference.
+/// The first purge comes at once, as in the reference; a member waits until it has a leader.
 async fn purge_every<D: Disk>(shared: Arc<Shared>, store: Store<D>, hours: u32) {
     let mut timer = tokio::time::interval(Duration::from_secs(u64::from(hours) * 3600));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
         // What a member holds without a leader need not be committed.

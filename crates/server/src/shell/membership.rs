@@ -46,13 +46,7 @@ pub(crate) fn settle(member: &EnsembleSettings, config: Option<&Path>) -> std::i
 }
 
 fn holds_nothing_of_ours(kind: ErrorKind) -> bool {
-    [
-        ErrorKind::PermissionDenied,
-        ErrorKind::ReadOnlyFilesystem,
-        ErrorKind::Unsupported,
-        ErrorKind::InvalidInput,
-    ]
-    .contains(&kind)
+    [ErrorKind::PermissionDenied, ErrorKind::Unsupported, ErrorKind::InvalidInput].contains(&kind)
 }
 
 // zk: QuorumPeerConfig.editStaticConfig: File.getCanonicalPath
