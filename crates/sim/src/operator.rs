@@ -5,11 +5,14 @@ use std::sync::Arc;
 use ensemble::Verifier;
 
 use crate::agenda::Happening;
-use crate::clock::{MS, SECOND};
+use crate::clock::{MS, Micros, SECOND};
 use crate::faults::Crash;
 use crate::peer;
 use crate::plan::Plan;
 use crate::world::World;
+
+/// How long after the healing the members may find a way by themselves.
+const PATIENCE: Micros = 6 * SECOND;
 
 /// Something that an operator does.
 #[derive(Debug, Clone)]
@@ -54,7 +57,8 @@ impl World {
                     self.give(host, &lines);
                 }
                 None => {
-                    if version == newest.version && self.universe.is_healing() {
+                    if version == newest.version && self.universe.now >= self.universe.plan.faulty + PATIENCE
+                    {
                         self.pass_on(&newest);
                     }
                     let again = self.universe.now + 2 * SECOND;
