@@ -105,6 +105,11 @@ impl Script {
                 let teacher = if word(3).is_empty() { 1 } else { number(word(3)) };
                 self.ensemble().add(number(word(1)), word(2), teacher);
             }
+            // The file of a proposed membership, as an operator writes it: of such a version, with such servers more.
+            "next" => {
+                let joining = words.iter().skip(3).map(|id| number(id));
+                self.ensemble().write_next(number(word(1)), word(2), joining);
+            }
             "members" => self.members(lines),
             "kill" => self.ensemble().crash(number(word(1))),
             "stop" => {

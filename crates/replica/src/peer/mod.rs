@@ -34,7 +34,6 @@ use alloc::vec::Vec;
 
 use election::{Decision, Election, ElectionSettings, PeerState};
 use ensemble::Verifier;
-use jute::Zxid;
 use pipeline::event::Event as ServerEvent;
 use pipeline::outbox::CloseReason;
 use pipeline::sessions::SessionIds;
@@ -99,7 +98,7 @@ impl Peer {
         let is_newer = |seen: &&Arc<Verifier>| seen.version > peer.verifier.version;
         let newer = peer.last_seen.as_ref().filter(is_newer).filter(|_| settings.reconfig_enabled);
         // One whose transaction did not reach the log was acknowledged by nobody here, and perhaps proposed to nobody.
-        let last_seen = newer.filter(|seen| Zxid(seen.version) <= state.last_processed_zxid());
+        let last_seen = newer.filter(|seen| !reconfig::is_unlogged(seen, state.last_processed_zxid()));
         let forgets_proposed = newer.is_some() && last_seen.is_none();
         let last_seen = Arc::clone(last_seen.unwrap_or(&peer.verifier));
         let mut elections = Election::new(election, Arc::clone(&peer.verifier));

@@ -129,6 +129,16 @@ impl Ensemble {
         self.hosts.insert(id, Host::new(Arc::clone(&self.settings), peer));
     }
 
+    /// Writes a proposed membership beside that in force of a server that is down.
+    pub fn write_next(&mut self, id: i64, version: &str, joining: impl Iterator<Item = i64>) {
+        let peer = &mut self.host(id).peer;
+        let mut lines = peer.verifier.with_version(0).to_string();
+        lines.push('\n');
+        joining.for_each(|id| lines.push_str(&format!("server.{id}=h{id}:2888:3888:participant\n")));
+        lines.push_str(&format!("version={version}"));
+        peer.last_seen = Some(Arc::new(Verifier::from_text(&lines, false).expect("valid")));
+    }
+
     pub fn wall_ms(&self) -> i64 {
         WALL_MS + i64::try_from(self.now.0).expect("test time is short")
     }

@@ -279,10 +279,11 @@ impl Learner {
             return self.unexpected("UPTODATE before the ACK of NEWLEADER", out);
         }
         // A leader may have told of one that it proposed and that is not agreed on: its commit puts it into force. What is agreed on
-        // is in the history that was sent, or older than the epoch.
+        // is in the history that was sent, or older than the epoch, or has no transaction and began with the epoch.
         // diverges(newleader-membership-in-force): the reference does not wait for that
-        let agreed_on = self.history.committed().max(self.epoch_zxid());
-        let config = mem::take(&mut self.config).filter(|verifier| Zxid(verifier.version) <= agreed_on);
+        let last = self.history.committed().max(self.epoch_zxid());
+        let is_agreed_on = |version: Zxid| version <= last || version.counter() == 0;
+        let config = mem::take(&mut self.config).filter(|verifier| is_agreed_on(Zxid(verifier.version)));
         out.extend(config.map(|verifier| LearnerAction::Activate { verifier, appointed: None }));
         out.push(LearnerAction::Send(Packet::Ack(self.epoch_zxid())));
         out.push(LearnerAction::Note(LearnerNote::Synchronised { epoch: self.epoch }));
