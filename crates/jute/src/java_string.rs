@@ -16,10 +16,15 @@ pub(crate) fn encoded_len(text: &str) -> usize {
     text.len() + 2 * text.bytes().filter(|byte| *byte >= LEAD_OF_FOUR).count()
 }
 
+/// Whether the encoding is the UTF-8.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte < LEAD_OF_FOUR)
+}
+
 /// Appends the encoding, without a length.
 // zk: BinaryOutputArchive.stringToByteBuffer: UTF-16 units, each on its own
 pub(crate) fn encode(out: &mut Vec<u8>, text: &str) {
-    if text.bytes().all(|byte| byte < LEAD_OF_FOUR) {
+    if is_plain(text) {
         out.extend_from_slice(text.as_bytes());
         return;
     }

@@ -41,6 +41,18 @@ pub fn string(out: &mut Vec<u8>, value: &str) {
     java_string::encode(out, value);
 }
 
+/// Whether the UTF-8 of a string is what stands on the wire: of all but characters beyond the basic plane.
+pub fn is_plain(value: &str) -> bool {
+    java_string::is_plain(value)
+}
+
+/// Appends a string of which [`is_plain`] said so, by its UTF-8.
+pub fn plain_string(out: &mut Vec<u8>, utf8: &[u8]) {
+    out.reserve(size_of::<i32>() + utf8.len());
+    length(out, utf8.len());
+    out.extend_from_slice(utf8);
+}
+
 /// Appends a string that may be null.
 pub fn nullable_string(out: &mut Vec<u8>, value: Option<&str>) {
     match value {

@@ -20,8 +20,14 @@ pub fn validate(path: &str) -> Result<(), InvalidPath> {
         return Ok(());
     }
     let names = path.strip_prefix('/').ok_or(InvalidPath)?;
-    let valid = names.split('/').all(|name| !matches!(name, "" | "." | "..") && name.chars().all(is_allowed));
-    valid.then_some(()).ok_or(InvalidPath)
+    let mut split = names.as_bytes().split(|byte| *byte == b'/');
+    let are_names = split.all(|name| !matches!(name, b"" | b"." | b".."));
+    let is_allowed = match names.is_ascii() {
+        // Nearly all are: bytes are looked at several times faster than characters.
+        true => names.bytes().all(|byte| is_allowed(char::from(byte))),
+        false => names.chars().all(is_allowed),
+    };
+    (are_names && is_allowed).then_some(()).ok_or(InvalidPath)
 }
 
 /// Whether a name may hold this character. Those beyond the basic plane are surrogates in the reference.

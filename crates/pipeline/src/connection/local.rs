@@ -245,7 +245,7 @@ impl<'a> Local<'a> {
 
 /// Appends the names of the children as a vector.
 pub(super) fn write_children(node: &NodeView<'_>, out: &mut Vec<u8>) {
-    counted(out, |out| node.children().map(|name| write::string(out, name)).count());
+    node.children().write(out);
 }
 
 /// Appends a vector whose items are written before their number is known; `items` tells it.

@@ -60,15 +60,20 @@ impl Arena {
         if matches!(path, "" | "/") {
             return Some(ROOT);
         }
-        path.strip_prefix('/')?.split('/').try_fold(ROOT, |parent, name| self.child(parent, name))
+        let mut names = path.strip_prefix('/')?.as_bytes().split(|byte| *byte == b'/');
+        names.try_fold(ROOT, |parent, name| self.child_named(parent, name))
     }
 
     pub(crate) fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
+        self.child_named(parent, name.as_bytes())
+    }
+
+    fn child_named(&self, parent: NodeId, name: &[u8]) -> Option<NodeId> {
         let hash = self.hash(parent, name);
         let is_child = |slot: &Slot| {
             slot.hash == hash && {
                 let node = self.node(slot.id);
-                node.parent == parent && node.has_name(name)
+                node.parent == parent && node.name_bytes() == name
             }
         };
         self.table.find(spread(hash), is_child).map(|slot| slot.id)
@@ -118,7 +123,7 @@ impl Arena {
         let parent_node = self.node_mut(parent);
         parent_node.first_child = id;
         parent_node.child_count += 1;
-        let hash = self.hash(parent, name);
+        let hash = self.hash(parent, name.as_bytes());
         self.table.insert_unique(spread(hash), Slot { hash, id }, |slot| spread(slot.hash));
         self.count += 1;
         id
@@ -129,7 +134,7 @@ impl Arena {
         let node = self.node(id);
         assert!(id != ROOT && node.child_count == 0, "only leaves are removed");
         let (parent, previous, next) = (node.parent, node.previous, node.next);
-        let hash = self.hash(parent, node.name());
+        let hash = self.hash(parent, node.name_bytes());
         self.keep(parent);
         match link(previous) {
             Some(previous) => {
@@ -236,10 +241,10 @@ impl Arena {
         self.nodes.get_mut(id as usize).expect("invariant: ids come from the table and from links")
     }
 
-    fn hash(&self, parent: NodeId, name: &str) -> u32 {
+    fn hash(&self, parent: NodeId, name: &[u8]) -> u32 {
         let mut hasher = self.hash_builder.build_hasher();
         hasher.write_u32(parent);
-        hasher.write(name.as_bytes());
+        hasher.write(name);
         (hasher.finish() >> 32) as u32
     }
 }

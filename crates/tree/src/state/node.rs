@@ -2,6 +2,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::str;
 
 use jute::data::StatPersisted;
+use jute::write;
 
 use crate::acl::AclId;
 
@@ -15,6 +16,8 @@ pub(crate) const ROOT: NodeId = 0;
 
 /// Set in the length of the name when the data are null.
 const NULL_DATA: u32 = 1 << 31;
+/// Set in it when the name's UTF-8 is what stands on the wire.
+const PLAIN_NAME: u32 = 1 << 30;
 
 /// A znode: 112 bytes and one allocation for name and data.
 ///
@@ -65,9 +68,16 @@ impl Node {
         self.payload_shape.data(&self.payload)
     }
 
-    /// Whether this is the name, without reading it as a string.
-    pub(super) fn has_name(&self, name: &str) -> bool {
-        self.payload_shape.name_bytes(&self.payload) == name.as_bytes()
+    pub(super) fn name_bytes(&self) -> &[u8] {
+        self.payload_shape.name_bytes(&self.payload)
+    }
+
+    /// Appends the name as it stands on the wire; lists of children are made of nothing else.
+    pub(super) fn write_name(&self, out: &mut Vec<u8>) {
+        match self.payload_shape.0 & PLAIN_NAME != 0 {
+            true => write::plain_string(out, self.name_bytes()),
+            false => write::string(out, self.name()),
+        }
     }
 
     pub(crate) fn stat(&self) -> &StatPersisted {
@@ -107,11 +117,12 @@ impl PayloadShape {
     fn join(name: &str, data: Option<&[u8]>) -> (Box<[u8]>, Self) {
         let name_length = u32::try_from(name.len()).expect("invariant: a name is shorter than a frame");
         let null = if data.is_none() { NULL_DATA } else { 0 };
+        let plain = if write::is_plain(name) { PLAIN_NAME } else { 0 };
         let data = data.unwrap_or_default();
         let mut payload = Vec::with_capacity(name.len() + data.len());
         payload.extend_from_slice(name.as_bytes());
         payload.extend_from_slice(data);
-        (payload.into_boxed_slice(), Self(name_length | null))
+        (payload.into_boxed_slice(), Self(name_length | null | plain))
     }
 
     pub(crate) fn name(self, payload: &[u8]) -> &str {
@@ -127,7 +138,7 @@ impl PayloadShape {
     }
 
     fn name_length(self) -> usize {
-        (self.0 & !NULL_DATA) as usize
+        (self.0 & !(NULL_DATA | PLAIN_NAME)) as usize
     }
 }
 
@@ -138,6 +149,18 @@ mod tests {
     #[test]
     fn a_node_is_small() {
         assert_eq!(size_of::<Node>(), 112);
+    }
+
+    #[test]
+    fn a_name_is_written_as_any_string() {
+        for name in ["", "n", "n\u{e9}", "n\u{ffef}", "n\u{1f600}"] {
+            let mut node = Node::new(ROOT, name, None, StatPersisted::default(), 0);
+            node.replace_data(Some(b"x"));
+            let (mut written, mut wanted) = (Vec::new(), Vec::new());
+            node.write_name(&mut written);
+            write::string(&mut wanted, name);
+            assert_eq!((node.name(), written), (name, wanted));
+        }
     }
 
     #[test]

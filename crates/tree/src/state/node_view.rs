@@ -1,6 +1,7 @@
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use jute::data::{Acl, Stat, StatPersisted};
+use jute::write;
 
 use super::{NodeId, State};
 use crate::acl::AclList;
@@ -115,6 +116,19 @@ pub struct Children<'a> {
     state: &'a State,
     next: NodeId,
     left: usize,
+}
+
+impl Children<'_> {
+    /// Appends the names as a vector of strings.
+    pub fn write(self, out: &mut Vec<u8>) {
+        let Self { state, mut next, left } = self;
+        write::int(out, wrapped_i32(left));
+        while let Some(id) = super::link(next) {
+            let node = state.arena.node(id);
+            node.write_name(out);
+            next = node.walk_links().1;
+        }
+    }
 }
 
 impl<'a> Iterator for Children<'a> {
