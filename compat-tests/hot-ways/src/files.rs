@@ -107,7 +107,7 @@ fn grow(state: &mut State, path: String) {
     record.txn =
         Txn::Create(CreateTxn { path, data: Some(data()), acl: None, ephemeral: false, parent_cversion: -1 });
     record.header.op_code = record.txn.op_code().code();
-    state.apply(&record, &mut Vec::new()).expect("invariant: parents come first");
+    state.apply(&record, &mut |_| ()).expect("invariant: parents come first");
 }
 
 fn save(store: &Store<RealDisk>, state: &mut State) -> Result<()> {

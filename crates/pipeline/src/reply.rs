@@ -1,5 +1,6 @@
 //! What a client hears of a transaction that it asked for.
 
+use alloc::borrow::ToOwned as _;
 use alloc::vec::Vec;
 
 use jute::multi::{MultiResponse, MultiResult};
@@ -18,7 +19,7 @@ pub enum Ending {
 
 /// How a request ends with this result.
 // zk: FinalRequestProcessor.processRequest: a failed multi has its errors in the body, and none in the header
-pub fn ending(result: &OpResult) -> Ending {
+pub fn ending(result: &OpResult<'_>) -> Ending {
     const MOVED: i32 = ErrorCode::SessionMoved.code();
     match result {
         OpResult::Error { code: MOVED } => Ending::Moved,
@@ -36,13 +37,13 @@ pub fn ending(result: &OpResult) -> Ending {
 }
 
 /// Appends the body of a reply without error.
-pub fn encode_body(result: &OpResult, out: &mut Vec<u8>) {
+pub fn encode_body(result: &OpResult<'_>, out: &mut Vec<u8>) {
     match result {
         OpResult::Created { op: OpCode::Create, path, .. } => {
-            proto::CreateResponse { path: path.clone() }.encode(out);
+            proto::CreateResponse { path: (*path).to_owned() }.encode(out);
         }
         OpResult::Created { path, stat, .. } => {
-            proto::Create2Response { path: path.clone(), stat: *stat }.encode(out);
+            proto::Create2Response { path: (*path).to_owned(), stat: *stat }.encode(out);
         }
         OpResult::DataSet { stat, .. } => proto::SetDataResponse { stat: *stat }.encode(out),
         OpResult::AclSet { stat, .. } => proto::SetACLResponse { stat: *stat }.encode(out),
@@ -58,13 +59,13 @@ pub fn encode_body(result: &OpResult, out: &mut Vec<u8>) {
     }
 }
 
-fn part(result: &OpResult) -> MultiResult {
+fn part(result: &OpResult<'_>) -> MultiResult {
     match result {
         OpResult::Created { op: OpCode::Create, path, .. } => {
-            MultiResult::Create(proto::CreateResponse { path: path.clone() })
+            MultiResult::Create(proto::CreateResponse { path: (*path).to_owned() })
         }
         OpResult::Created { path, stat, .. } => {
-            MultiResult::Create2(proto::Create2Response { path: path.clone(), stat: *stat })
+            MultiResult::Create2(proto::Create2Response { path: (*path).to_owned(), stat: *stat })
         }
         OpResult::Deleted { .. } => MultiResult::Delete,
         OpResult::DataSet { stat, .. } => MultiResult::SetData(proto::SetDataResponse { stat: *stat }),

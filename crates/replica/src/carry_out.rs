@@ -53,8 +53,7 @@ pub fn carry_out(
     outboxes: &mut impl Outboxes,
     report: &mut CarryReport,
 ) {
-    let mut carrier =
-        Carrier { now, state, watches, outboxes, report, triggers: Vec::new(), told: Vec::new() };
+    let mut carrier = Carrier { now, state, watches, outboxes, report, told: Vec::new() };
     effects.retain(|effect| {
         if carrier.report.halt.is_some() {
             return true;
@@ -87,15 +86,15 @@ struct Carrier<'a, O> {
     watches: &'a mut Watches,
     outboxes: &'a mut O,
     report: &'a mut CarryReport,
-    triggers: Vec<Trigger>,
     told: Vec<ConnectionId>,
 }
 
 impl<O: Outboxes> Carrier<'_, O> {
     fn apply(&mut self, record: &TxnRecord, origin: Option<Origin>) {
         let zxid = record.header.zxid;
-        self.triggers.clear();
-        let applied = match self.state.apply(record, &mut self.triggers) {
+        let Self { state, watches, outboxes, report, told, .. } = self;
+        let mut tell = |trigger: Trigger<'_>| fire(&trigger, watches, *outboxes, report, told);
+        let applied = match state.apply(record, &mut tell) {
             Ok(applied) => applied,
             Err(error) => {
                 self.report.halt = Some(HaltReason::Apply { zxid, what: error.to_string() });
@@ -111,7 +110,6 @@ impl<O: Outboxes> Carrier<'_, O> {
             }
             DigestCheck::Differs(mismatch) => self.report.digest_mismatches.push((zxid, mismatch)),
         }
-        self.fire();
         if let Some(origin) = origin {
             self.end(&origin, record.header.client_id, &applied.result);
         }
@@ -128,26 +126,8 @@ impl<O: Outboxes> Carrier<'_, O> {
         }
     }
 
-    fn fire(&mut self) {
-        for trigger in core::mem::take(&mut self.triggers) {
-            let mut told = core::mem::take(&mut self.told);
-            let fired = self.watches.fire(&trigger, &mut told);
-            let tables = [fired.data, fired.children].into_iter().filter(|count| *count > 0);
-            self.report.fired.extend(tables.map(|count| (trigger.kind, count)));
-            for connection in told.drain(..) {
-                let tell = |outbox: &mut Outbox| {
-                    outbox.event(trigger.kind, &trigger.path, trigger.zxid, Some(&trigger.acl));
-                };
-                if self.outboxes.with(connection, tell) {
-                    self.report.told.push(connection);
-                }
-            }
-            self.told = told;
-        }
-    }
-
     /// The reply to a request, or handshake, that became a transaction.
-    fn end(&mut self, origin: &Origin, session: SessionId, result: &OpResult) {
+    fn end(&mut self, origin: &Origin, session: SessionId, result: &OpResult<'_>) {
         let zxid = self.state.last_processed_zxid();
         match (reply::ending(result), origin.opens) {
             (Ending::Moved, _) => self.to(origin.connection, |outbox| {
@@ -169,10 +149,11 @@ impl<O: Outboxes> Carrier<'_, O> {
             (Ending::Reply(err), _) => {
                 let op =
                     if matches!(result, OpResult::Error { .. }) { OP_NONE } else { last_op_name(origin.op) };
-                self.answered(origin, zxid, op);
+                let answered = self.as_answered(origin, zxid, op);
                 let header = proto::ReplyHeader { xid: origin.xid, zxid, err };
                 let config = self.config_for(origin, result);
                 self.to(origin.connection, |outbox| {
+                    outbox.answered(answered);
                     outbox.reply(header, |out| match &config {
                         Some(reply) => reply.encode(out),
                         None => reply::encode_body(result, out),
@@ -186,7 +167,7 @@ impl<O: Outboxes> Carrier<'_, O> {
 
     /// Who changes the membership gets the new one.
     // zk: FinalRequestProcessor.processRequest, reconfig
-    fn config_for(&self, origin: &Origin, result: &OpResult) -> Option<proto::GetDataResponse> {
+    fn config_for(&self, origin: &Origin, result: &OpResult<'_>) -> Option<proto::GetDataResponse> {
         match result {
             OpResult::DataSet { stat, .. } if origin.op == OpCode::Reconfig => {
                 let data = self
@@ -247,8 +228,12 @@ impl<O: Outboxes> Carrier<'_, O> {
     }
 
     fn answered(&mut self, origin: &Origin, zxid: Zxid, op: &'static str) {
-        let answered = Answered { xid: origin.xid, zxid, op, received: origin.received, now: self.now };
+        let answered = self.as_answered(origin, zxid, op);
         self.to(origin.connection, |outbox| outbox.answered(answered));
+    }
+
+    fn as_answered(&self, origin: &Origin, zxid: Zxid, op: &'static str) -> Answered {
+        Answered { xid: origin.xid, zxid, op, received: origin.received, now: self.now }
     }
 
     fn open(&mut self, connection: ConnectionId, session: SessionId, timeout_ms: i32) {
@@ -259,6 +244,27 @@ impl<O: Outboxes> Carrier<'_, O> {
     fn to(&mut self, connection: ConnectionId, f: impl FnOnce(&mut Outbox)) {
         if self.outboxes.with(connection, f) && self.report.answered.last() != Some(&connection) {
             self.report.answered.push(connection);
+        }
+    }
+}
+
+/// Tells all who watch what changed.
+fn fire(
+    trigger: &Trigger<'_>,
+    watches: &mut Watches,
+    outboxes: &mut impl Outboxes,
+    report: &mut CarryReport,
+    told: &mut Vec<ConnectionId>,
+) {
+    let fired = watches.fire(trigger, told);
+    let tables = [fired.data, fired.children].into_iter().filter(|count| *count > 0);
+    report.fired.extend(tables.map(|count| (trigger.kind, count)));
+    for connection in told.drain(..) {
+        let tell = |outbox: &mut Outbox| {
+            outbox.event(trigger.kind, trigger.path, trigger.zxid, Some(trigger.acl));
+        };
+        if outboxes.with(connection, tell) {
+            report.told.push(connection);
         }
     }
 }

@@ -13,7 +13,7 @@ use jute::txn::{
 use jute::{SessionId, Txn, TxnRecord, Zxid};
 use proptest::prelude::*;
 
-use crate::{State, StateSettings, Trigger, TxnResult, digest, ephemeral_owner, path};
+use crate::{EventKind, State, StateSettings, Trigger, TxnResult, digest, ephemeral_owner, path};
 
 /// Settings under which every kind of znode exists.
 pub(crate) const SETTINGS: StateSettings =
@@ -57,11 +57,24 @@ pub(crate) fn digest_acl(name: &str) -> Vec<Acl> {
     vec![Acl { perms: 31, id: Id { scheme: "digest".into(), id: format!("{name}:x") } }]
 }
 
+/// A trigger, kept.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) kind: EventKind,
+    pub(crate) path: String,
+    pub(crate) zxid: Zxid,
+    pub(crate) acl: Vec<Acl>,
+}
+
 /// Applies a transaction that must succeed, and returns what it fired.
-pub(crate) fn apply(state: &mut State, record: &TxnRecord) -> (TxnResult, Vec<Trigger>) {
-    let mut triggers = Vec::new();
-    let result = state.apply(record, &mut triggers).unwrap();
-    (result, triggers)
+pub(crate) fn apply<'r>(state: &mut State, record: &'r TxnRecord) -> (TxnResult<'r>, Vec<Told>) {
+    let mut told = Vec::new();
+    let mut tell = |trigger: Trigger<'_>| {
+        let Trigger { kind, path, zxid, acl } = trigger;
+        told.push(Told { kind, path: path.into(), zxid, acl: acl.to_vec() });
+    };
+    let result = state.apply(record, &mut tell).unwrap();
+    (result, told)
 }
 
 /// Everything about the tree, in the simplest form.

@@ -139,5 +139,5 @@ fn create(state: &mut State, path: &str, data: &'static [u8]) {
         op_code: jute::OpCode::Create.code(),
     };
     let record = jute::TxnRecord { header, txn: jute::Txn::Create(txn), digest: None };
-    state.apply(&record, &mut Vec::new()).unwrap();
+    state.apply(&record, &mut |_| ()).unwrap();
 }

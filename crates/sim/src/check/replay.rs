@@ -9,7 +9,7 @@ use jute::data::Acl;
 use jute::{OpCode, Record, SessionId, Txn, TxnRecord, Zxid};
 use pipeline::reply::{self, Ending};
 use pipeline::request::Request;
-use tree::{OpResult, State};
+use tree::{OpResult, State, Trigger};
 
 use super::changes::{Change, Changes};
 use super::watches;
@@ -130,8 +130,11 @@ impl Replay {
         }
         model::expires(&self.state, record, self.is_exact)?;
         let before = self.acls_before(record);
-        let mut triggers = Vec::new();
-        let applied = match self.state.apply(record, &mut triggers) {
+        let mut changed = Vec::new();
+        let mut note = |trigger: Trigger<'_>| {
+            changed.push((trigger.kind, trigger.path.to_owned(), trigger.acl.to_vec()));
+        };
+        let applied = match self.state.apply(record, &mut note) {
             Ok(applied) => applied,
             Err(error) => {
                 return Err(Failure::new("Z2", format!("the committed history does not apply: {error}")));
@@ -143,15 +146,13 @@ impl Replay {
                 format!("the replayed tree at {zxid} has digest {:#x}, not {digest:x?}", self.state.digest());
             return Err(Failure::new("Z2", what));
         }
-        for trigger in triggers {
+        for (kind, path, told_to) in changed {
             let acl = match &before {
                 // In a multi a znode may come and go: then what the tree says counts.
-                None => trigger.acl.to_vec(),
-                Some(before) => {
-                    before.get(&trigger.path).cloned().unwrap_or_else(|| self.acl_of(&trigger.path))
-                }
+                None => told_to,
+                Some(before) => before.get(&path).cloned().unwrap_or_else(|| self.acl_of(&path)),
             };
-            self.changes.add(zxid, Change { path: trigger.path, kind: trigger.kind, acl });
+            self.changes.add(zxid, Change { path, kind, acl });
         }
         if let Some(op) = op {
             answered_as(op, record, &applied.result)?;
@@ -272,7 +273,7 @@ fn read_only(u: &Universe, asked: &Asked<'_>) -> Result<(), Failure> {
     for (at, ops) in tails {
         let mut state = State::new(u.plan.pipeline.state());
         for record in u.ledger.history_to(at) {
-            let applied = state.apply(record, &mut Vec::new());
+            let applied = state.apply(record, &mut |_| ());
             applied.map_err(|error| {
                 Failure::new("R5", format!("the history to {at} does not apply: {error}"))
             })?;

@@ -1,11 +1,10 @@
-use alloc::vec::Vec;
-
 use jute::txn::TxnHeader;
 use jute::{OpCode, Txn, TxnRecord};
 
 use super::{ApplyError, ApplyErrorKind, Creation};
 use crate::path;
 use crate::state::State;
+use crate::watches::Trigger;
 
 impl State {
     /// Applies a transaction to a state that may already hold its effects, or those of later ones.
@@ -45,7 +44,7 @@ impl State {
     }
 
     fn apply_tolerantly(&mut self, header: &TxnHeader, txn: &Txn) -> Result<(), ApplyError> {
-        let mut ignored = Vec::new();
+        let mut nobody = |_: Trigger<'_>| ();
         let outcome = match txn {
             Txn::CreateSession(txn) => {
                 self.open_session(header.client_id, txn.time_out);
@@ -55,7 +54,7 @@ impl State {
                 for path in txn.iter().flat_map(|txn| &txn.paths_to_delete) {
                     self.remove_descendants(path);
                 }
-                self.apply_close_session(header, txn.as_ref(), &mut ignored).map(drop)
+                self.apply_close_session(header, txn.as_ref(), &mut nobody).map(drop)
             }
             Txn::Create(txn) => self.create_over(header, &Creation::of_create(OpCode::Create, txn)),
             Txn::Create2(txn) => self.create_over(header, &Creation::of_create(OpCode::Create2, txn)),
@@ -63,11 +62,11 @@ impl State {
             Txn::CreateTtl(txn) => self.create_over(header, &Creation::of_ttl(txn)),
             Txn::Delete(txn) | Txn::DeleteContainer(txn) => {
                 self.remove_descendants(&txn.path);
-                self.delete(&txn.path, header.zxid, &mut ignored)
+                self.delete(&txn.path, header.zxid, &mut nobody)
             }
             Txn::SetData(txn) | Txn::Reconfig(txn) => {
                 let when = (header.zxid, header.time);
-                self.set_data(&txn.path, txn.data.as_deref(), txn.version, when, &mut ignored).map(drop)
+                self.set_data(&txn.path, txn.data.as_deref(), txn.version, when, &mut nobody).map(drop)
             }
             Txn::SetAcl(txn) => self.set_acl(&txn.path, txn.acl.as_deref(), txn.version).map(drop),
             Txn::Check(_) | Txn::Error(_) => Ok(()),
@@ -84,7 +83,7 @@ impl State {
     /// Creates a znode, or brings one that exists as far as the reference does: its ACL is that of this creation, and,
     /// only when it was made by a plain create, its parent notes the creation.
     fn create_over(&mut self, header: &TxnHeader, creation: &Creation<'_>) -> Result<(), ApplyErrorKind> {
-        match self.create(&creation.new_node(header)?, &mut Vec::new()) {
+        match self.create(&creation.new_node(header)?, &mut |_| ()) {
             Err(ApplyErrorKind::NodeExists) => {}
             outcome => return outcome.map(drop),
         }

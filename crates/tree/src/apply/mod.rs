@@ -15,16 +15,16 @@ use crate::state::NewNode;
 
 /// What came of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TxnResult {
+pub struct TxnResult<'r> {
     /// What the reply needs.
-    pub result: OpResult,
+    pub result: OpResult<'r>,
     /// What came of the look at its digest.
     pub digest: DigestCheck,
 }
 
-/// What came of one operation; stats are those right after it.
+/// What came of one operation; stats are those right after it, paths those of the transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OpResult {
+pub enum OpResult<'r> {
     /// A session began.
     SessionCreated {
         /// Its timeout.
@@ -37,33 +37,33 @@ pub enum OpResult {
         /// How: by create, create2, createContainer or createTTL.
         op: OpCode,
         /// Its path.
-        path: String,
+        path: &'r str,
         /// Its stat.
         stat: Stat,
     },
     /// A znode was deleted.
     Deleted {
         /// Its path.
-        path: String,
+        path: &'r str,
     },
     /// Data were replaced, or the configuration.
     DataSet {
         /// Path of the znode.
-        path: String,
+        path: &'r str,
         /// Its stat.
         stat: Stat,
     },
     /// An ACL was replaced.
     AclSet {
         /// Path of the znode.
-        path: String,
+        path: &'r str,
         /// Its stat.
         stat: Stat,
     },
     /// A version was found to be as expected.
     Checked {
         /// Path of the znode.
-        path: String,
+        path: &'r str,
     },
     /// The operation failed, or another of the same multi did.
     Error {
@@ -71,10 +71,10 @@ pub enum OpResult {
         code: i32,
     },
     /// The operations of a multi, in order; either all of them are errors or none is.
-    Multi(Vec<OpResult>),
+    Multi(Vec<OpResult<'r>>),
 }
 
-impl OpResult {
+impl OpResult<'_> {
     /// The error code of the whole: that of the first part which has one.
     // zk: DataTree.processTxn: rc.err
     pub fn error_code(&self) -> i32 {

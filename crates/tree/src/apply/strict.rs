@@ -10,20 +10,20 @@ use crate::state::{NodeId, NodeView, State};
 use crate::watches::Trigger;
 
 impl State {
-    /// Applies a committed transaction and appends the triggers for watches, in the order in which they fire.
+    /// Applies a committed transaction and tells what watches may fire for, in that order, each right after its change.
     ///
     /// * The last zxid moves once, after the whole transaction.
     /// * On `Err` the transaction may be applied in part; the state is of no further use.
     // zk: DataTree.processTxn
     // diverges(apply-error-halts): the reference goes on after a transaction that it cannot apply
-    pub fn apply(
+    pub fn apply<'r>(
         &mut self,
-        record: &TxnRecord,
-        triggers: &mut Vec<Trigger>,
-    ) -> Result<TxnResult, ApplyError> {
+        record: &'r TxnRecord,
+        tell: &mut dyn FnMut(Trigger<'_>),
+    ) -> Result<TxnResult<'r>, ApplyError> {
         self.arena_mut().forget_old_values();
         let header = &record.header;
-        let result = self.apply_txn(header, &record.txn, triggers).map_err(|kind| {
+        let result = self.apply_txn(header, &record.txn, tell).map_err(|kind| {
             let path = path_of(&record.txn).to_string();
             ApplyError { zxid: header.zxid, path, kind }
         })?;
@@ -32,28 +32,28 @@ impl State {
         Ok(TxnResult { result, digest: self.compare_digest(record) })
     }
 
-    fn apply_txn(
+    fn apply_txn<'r>(
         &mut self,
         header: &TxnHeader,
-        txn: &Txn,
-        triggers: &mut Vec<Trigger>,
-    ) -> Result<OpResult, ApplyErrorKind> {
+        txn: &'r Txn,
+        tell: &mut dyn FnMut(Trigger<'_>),
+    ) -> Result<OpResult<'r>, ApplyErrorKind> {
         match txn {
             Txn::CreateSession(txn) => {
                 self.open_session(header.client_id, txn.time_out);
                 Ok(OpResult::SessionCreated { timeout_ms: txn.time_out })
             }
-            Txn::CloseSession(txn) => self.apply_close_session(header, txn.as_ref(), triggers),
+            Txn::CloseSession(txn) => self.apply_close_session(header, txn.as_ref(), tell),
             Txn::Multi(parts) if parts.iter().any(|part| matches!(part, Txn::Error(_))) => {
                 Ok(OpResult::Multi(results_of_failed(parts)))
             }
             Txn::Multi(parts) => {
-                let results = parts.iter().map(|part| self.apply_part(header, part, triggers));
+                let results = parts.iter().map(|part| self.apply_part(header, part, tell));
                 results.collect::<Result<_, _>>().map(OpResult::Multi)
             }
             Txn::SetAcl(txn) => {
                 let id = self.set_acl(&txn.path, txn.acl.as_deref(), txn.version)?;
-                Ok(OpResult::AclSet { path: txn.path.clone(), stat: self.stat_of(id) })
+                Ok(OpResult::AclSet { path: &txn.path, stat: self.stat_of(id) })
             }
             Txn::Reconfig(_)
             | Txn::Create(_)
@@ -64,36 +64,32 @@ impl State {
             | Txn::DeleteContainer(_)
             | Txn::SetData(_)
             | Txn::Check(_)
-            | Txn::Error(_) => self.apply_part(header, txn, triggers),
+            | Txn::Error(_) => self.apply_part(header, txn, tell),
         }
     }
 
     /// Applies what can also be a part of a multi.
-    fn apply_part(
+    fn apply_part<'r>(
         &mut self,
         header: &TxnHeader,
-        txn: &Txn,
-        triggers: &mut Vec<Trigger>,
-    ) -> Result<OpResult, ApplyErrorKind> {
+        txn: &'r Txn,
+        tell: &mut dyn FnMut(Trigger<'_>),
+    ) -> Result<OpResult<'r>, ApplyErrorKind> {
         match txn {
-            Txn::Create(txn) => {
-                self.apply_create(header, &Creation::of_create(OpCode::Create, txn), triggers)
-            }
-            Txn::Create2(txn) => {
-                self.apply_create(header, &Creation::of_create(OpCode::Create2, txn), triggers)
-            }
-            Txn::CreateContainer(txn) => self.apply_create(header, &Creation::of_container(txn), triggers),
-            Txn::CreateTtl(txn) => self.apply_create(header, &Creation::of_ttl(txn), triggers),
+            Txn::Create(txn) => self.apply_create(header, &Creation::of_create(OpCode::Create, txn), tell),
+            Txn::Create2(txn) => self.apply_create(header, &Creation::of_create(OpCode::Create2, txn), tell),
+            Txn::CreateContainer(txn) => self.apply_create(header, &Creation::of_container(txn), tell),
+            Txn::CreateTtl(txn) => self.apply_create(header, &Creation::of_ttl(txn), tell),
             Txn::Delete(txn) | Txn::DeleteContainer(txn) => {
-                self.delete(&txn.path, header.zxid, triggers)?;
-                Ok(OpResult::Deleted { path: txn.path.clone() })
+                self.delete(&txn.path, header.zxid, tell)?;
+                Ok(OpResult::Deleted { path: &txn.path })
             }
             Txn::SetData(txn) | Txn::Reconfig(txn) => {
                 let when = (header.zxid, header.time);
-                let id = self.set_data(&txn.path, txn.data.as_deref(), txn.version, when, triggers)?;
-                Ok(OpResult::DataSet { path: txn.path.clone(), stat: self.stat_of(id) })
+                let id = self.set_data(&txn.path, txn.data.as_deref(), txn.version, when, tell)?;
+                Ok(OpResult::DataSet { path: &txn.path, stat: self.stat_of(id) })
             }
-            Txn::Check(txn) => Ok(OpResult::Checked { path: txn.path.clone() }),
+            Txn::Check(txn) => Ok(OpResult::Checked { path: &txn.path }),
             Txn::Error(txn) => Ok(OpResult::Error { code: txn.err }),
             Txn::CreateSession(_) | Txn::CloseSession(_) | Txn::SetAcl(_) | Txn::Multi(_) => {
                 Err(ApplyErrorKind::InvalidPart)
@@ -101,14 +97,14 @@ impl State {
         }
     }
 
-    fn apply_create(
+    fn apply_create<'r>(
         &mut self,
         header: &TxnHeader,
-        creation: &Creation<'_>,
-        triggers: &mut Vec<Trigger>,
-    ) -> Result<OpResult, ApplyErrorKind> {
-        let id = self.create(&creation.new_node(header)?, triggers)?;
-        Ok(OpResult::Created { op: creation.op, path: creation.path.to_string(), stat: self.stat_of(id) })
+        creation: &Creation<'r>,
+        tell: &mut dyn FnMut(Trigger<'_>),
+    ) -> Result<OpResult<'r>, ApplyErrorKind> {
+        let id = self.create(&creation.new_node(header)?, tell)?;
+        Ok(OpResult::Created { op: creation.op, path: creation.path, stat: self.stat_of(id) })
     }
 
     /// Ends a session: first the listed znodes, whoever owns them, then those of the session that are not listed.
@@ -119,16 +115,16 @@ impl State {
         &mut self,
         header: &TxnHeader,
         txn: Option<&CloseSessionTxn>,
-        triggers: &mut Vec<Trigger>,
-    ) -> Result<OpResult, ApplyErrorKind> {
+        tell: &mut dyn FnMut(Trigger<'_>),
+    ) -> Result<OpResult<'static>, ApplyErrorKind> {
         let own = self.close_session(header.client_id);
         let listed = txn.map(|txn| txn.paths_to_delete.as_slice()).unwrap_or_default();
         let mut closed = Vec::with_capacity(listed.len().max(own.len()));
         for path in listed {
-            closed.push(self.close_ephemeral(path, header.zxid, triggers)?);
+            closed.push(self.close_ephemeral(path, header.zxid, tell)?);
         }
         for path in own.iter().filter(|path| txn.is_none() || self.node(path).is_some()).collect::<Vec<_>>() {
-            closed.push(self.close_ephemeral(path, header.zxid, triggers)?);
+            closed.push(self.close_ephemeral(path, header.zxid, tell)?);
         }
         Ok(OpResult::SessionClosed(closed))
     }
@@ -137,9 +133,9 @@ impl State {
         &mut self,
         path: &str,
         zxid: Zxid,
-        triggers: &mut Vec<Trigger>,
+        tell: &mut dyn FnMut(Trigger<'_>),
     ) -> Result<ClosedEphemeral, ApplyErrorKind> {
-        let was_deleted = match self.delete(path, zxid, triggers) {
+        let was_deleted = match self.delete(path, zxid, tell) {
             Ok(()) => true,
             Err(ApplyErrorKind::NoNode) => false,
             Err(error) => return Err(error),
@@ -172,7 +168,7 @@ impl State {
 /// A multi that failed changes nothing. Parts before the first error are told that nothing was wrong with them, those
 /// after it that the state is not what they expected.
 // zk: DataTree.processTxn: case multi
-fn results_of_failed(parts: &[Txn]) -> Vec<OpResult> {
+fn results_of_failed(parts: &[Txn]) -> Vec<OpResult<'static>> {
     let mut code_of_others = ErrorCode::Ok.code();
     let results = parts.iter().map(|part| match part {
         Txn::Error(txn) => {

@@ -1,12 +1,13 @@
 //! The changes that transactions are made of, with everything that follows from each.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use jute::data::{Acl, StatPersisted};
 use jute::{SessionId, Zxid};
 
 use super::{NodeId, State, link};
+use crate::acl::AclList;
 use crate::apply::ApplyErrorKind;
 use crate::digest::ZxidDigest;
 use crate::ephemeral_owner;
@@ -30,7 +31,7 @@ impl State {
     pub(crate) fn create(
         &mut self,
         new: &NewNode<'_>,
-        triggers: &mut Vec<Trigger>,
+        tell: &mut dyn FnMut(Trigger<'_>),
     ) -> Result<NodeId, ApplyErrorKind> {
         let (parent_path, name) = path::split(new.path).ok_or(ApplyErrorKind::InvalidPath)?;
         let parent = self.arena.find(parent_path).ok_or(ApplyErrorKind::NoNode)?;
@@ -42,7 +43,6 @@ impl State {
         if self.arena.child(parent, name).is_some() {
             return Err(ApplyErrorKind::NodeExists);
         }
-        let parent_acl = self.acls.list(self.arena.node(parent).acl()).clone();
         self.raise_cversion(parent, parent_path, new.parent_cversion, new.zxid);
         let acl = self.acls.acquire(new.acl);
         let id = self.arena.insert(parent, name, new.data, first_stat(new), acl);
@@ -51,9 +51,9 @@ impl State {
         self.register_owner(id, kind);
         self.on_quota_node_created(parent_path, name);
         self.add_to_quota(new.path, new.data.map_or(0, <[u8]>::len) as i64, 1);
-        let acl = self.acls.list(acl).clone();
-        triggers.push(Trigger { kind: EventKind::Created, path: new.path.to_string(), zxid: new.zxid, acl });
-        triggers.push(children_changed(parent_path, new.zxid, parent_acl));
+        let parent_acl = self.acls.list(self.arena.node(parent).acl());
+        tell(Trigger { kind: EventKind::Created, path: new.path, zxid: new.zxid, acl: self.acls.list(acl) });
+        tell(children_changed(parent_path, new.zxid, parent_acl));
         Ok(id)
     }
 
@@ -65,7 +65,7 @@ impl State {
         &mut self,
         path: &str,
         zxid: Zxid,
-        triggers: &mut Vec<Trigger>,
+        tell: &mut dyn FnMut(Trigger<'_>),
     ) -> Result<(), ApplyErrorKind> {
         let (parent_path, name) = path::split(path).ok_or(ApplyErrorKind::InvalidPath)?;
         let parent = self.arena.find(parent_path).ok_or(ApplyErrorKind::NoNode)?;
@@ -78,11 +78,11 @@ impl State {
             self.refresh_digest(parent, parent_path);
         }
         let id = child.ok_or(ApplyErrorKind::NoNode)?;
-        let parent_acl = self.acls.list(self.arena.node(parent).acl()).clone();
         let acl = self.acls.list(self.arena.node(id).acl()).clone();
         self.remove_leaf(id, path);
-        triggers.push(Trigger { kind: EventKind::Deleted, path: path.to_string(), zxid, acl });
-        triggers.push(children_changed(parent_path, zxid, parent_acl));
+        let parent_acl = self.acls.list(self.arena.node(parent).acl());
+        tell(Trigger { kind: EventKind::Deleted, path, zxid, acl: &acl });
+        tell(children_changed(parent_path, zxid, parent_acl));
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl State {
         data: Option<&[u8]>,
         version: i32,
         (zxid, time_ms): (Zxid, i64),
-        triggers: &mut Vec<Trigger>,
+        tell: &mut dyn FnMut(Trigger<'_>),
     ) -> Result<NodeId, ApplyErrorKind> {
         let id = self.arena.find(path).ok_or(ApplyErrorKind::NoNode)?;
         let added = data.map_or(0, <[u8]>::len) as i64 - self.data_length(id);
@@ -139,8 +139,8 @@ impl State {
         self.refresh_digest(id, path);
         self.data_size += added;
         self.add_to_quota(path, added, 0);
-        let acl = self.acls.list(self.arena.node(id).acl()).clone();
-        triggers.push(Trigger { kind: EventKind::DataChanged, path: path.to_string(), zxid, acl });
+        let acl = self.acls.list(self.arena.node(id).acl());
+        tell(Trigger { kind: EventKind::DataChanged, path, zxid, acl });
         Ok(id)
     }
 
@@ -215,6 +215,6 @@ fn first_stat(new: &NewNode<'_>) -> StatPersisted {
     }
 }
 
-fn children_changed(parent: &str, zxid: Zxid, acl: crate::acl::AclList) -> Trigger {
-    Trigger { kind: EventKind::ChildrenChanged, path: path::shown(parent).to_string(), zxid, acl }
+fn children_changed<'a>(parent: &'a str, zxid: Zxid, acl: &'a AclList) -> Trigger<'a> {
+    Trigger { kind: EventKind::ChildrenChanged, path: path::shown(parent), zxid, acl }
 }

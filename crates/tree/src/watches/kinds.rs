@@ -1,5 +1,3 @@
-use alloc::string::String;
-
 use jute::Zxid;
 
 use crate::acl::AclList;
@@ -34,17 +32,17 @@ impl EventKind {
     }
 }
 
-/// A change that watchers may have to be told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trigger {
+/// A change that watchers may have to be told of, as it is while its transaction is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trigger<'a> {
     /// What happened.
     pub kind: EventKind,
     /// To which znode.
-    pub path: String,
+    pub path: &'a str,
     /// By which transaction.
     pub zxid: Zxid,
     /// Only connections that this ACL lets read are told.
-    pub acl: AclList,
+    pub acl: &'a AclList,
 }
 
 /// What a client registers.

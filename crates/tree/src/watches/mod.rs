@@ -99,15 +99,18 @@ impl Watches {
 
     /// Appends the connections that must be told of a change, each once, and forgets the watches that fired for good.
     // zk: WatchManager.triggerWatch, and DataTree's calls of it
-    pub fn fire(&mut self, trigger: &Trigger, told: &mut Vec<ConnectionId>) -> Fired {
-        self.firing += 1;
+    pub fn fire(&mut self, trigger: &Trigger<'_>, told: &mut Vec<ConnectionId>) -> Fired {
         let mut fired = Fired::default();
+        if self.count() == 0 {
+            return fired;
+        }
+        self.firing += 1;
         match trigger.kind {
-            EventKind::Created | EventKind::DataChanged => fired.data = self.fire_data(&trigger.path, told),
-            EventKind::ChildrenChanged => fired.children = self.fire_children(&trigger.path, told),
+            EventKind::Created | EventKind::DataChanged => fired.data = self.fire_data(trigger.path, told),
+            EventKind::ChildrenChanged => fired.children = self.fire_children(trigger.path, told),
             EventKind::Deleted => {
-                fired.data = self.fire_data(&trigger.path, told);
-                fired.children = self.fire_children(&trigger.path, told);
+                fired.data = self.fire_data(trigger.path, told);
+                fired.children = self.fire_children(trigger.path, told);
             }
         }
         fired

@@ -12,13 +12,13 @@ use crate::test_support::{SETTINGS, apply, create, record, set_data};
 const A: ConnectionId = ConnectionId(1);
 const B: ConnectionId = ConnectionId(2);
 
-fn trigger(kind: EventKind, path: &str) -> Trigger {
-    Trigger { kind, path: path.to_string(), zxid: Zxid(1), acl: crate::acl::open().into() }
+fn fire_of(watches: &mut Watches, kind: EventKind, path: &str, told: &mut Vec<ConnectionId>) -> Fired {
+    watches.fire(&Trigger { kind, path, zxid: Zxid(1), acl: &crate::acl::open().into() }, told)
 }
 
 fn fire(watches: &mut Watches, kind: EventKind, path: &str) -> Vec<ConnectionId> {
     let mut told = Vec::new();
-    watches.fire(&trigger(kind, path), &mut told);
+    fire_of(watches, kind, path, &mut told);
     told.sort();
     told
 }
@@ -57,7 +57,7 @@ fn a_connection_is_told_once_of_each_trigger() {
     watches.add("/", A, WatchKind::PersistentRecursive);
     watches.add("/a", B, WatchKind::Children);
     let mut told = Vec::new();
-    let fired = watches.fire(&trigger(EventKind::Deleted, "/a"), &mut told);
+    let fired = fire_of(&mut watches, EventKind::Deleted, "/a", &mut told);
     assert_eq!((told, fired), (vec![A, B], Fired { data: 1, children: 2 }));
     assert!(
         !watches.contains("/a", A, WatcherType::Data) && !watches.contains("/a", A, WatcherType::Children)

@@ -49,20 +49,21 @@ fn stats_in_the_result_are_those_right_after_each_part() {
         delete("/a/b"),
         set_data("/a", b"1", 2),
     ];
-    let (result, _) = apply(&mut state, &record(9, Txn::Multi(parts)));
+    let record = record(9, Txn::Multi(parts));
+    let (result, _) = apply(&mut state, &record);
     let OpResult::Multi(parts) = result.result else { panic!("a multi") };
     let seen: Vec<_> = parts
         .iter()
         .map(|part| match part {
             OpResult::Created { op, path, stat } => {
                 assert_eq!(*op, OpCode::Create);
-                (path.as_str(), stat.num_children, stat.data_length, stat.version)
+                (*path, stat.num_children, stat.data_length, stat.version)
             }
             OpResult::DataSet { path, stat } => {
-                (path.as_str(), stat.num_children, stat.data_length, stat.version)
+                (*path, stat.num_children, stat.data_length, stat.version)
             }
-            OpResult::Checked { path } => (path.as_str(), -1, -1, -1),
-            OpResult::Deleted { path } => (path.as_str(), -2, -2, -2),
+            OpResult::Checked { path } => (*path, -1, -1, -1),
+            OpResult::Deleted { path } => (*path, -2, -2, -2),
             OpResult::SessionCreated { .. }
             | OpResult::SessionClosed(_)
             | OpResult::AclSet { .. }
@@ -95,7 +96,8 @@ fn a_failed_multi_changes_nothing_but_the_zxid() {
         Txn::Error(ErrorTxn { err: ErrorCode::RuntimeInconsistency.code() }),
         delete("/b"),
     ];
-    let (result, triggers) = apply(&mut state, &record(3, Txn::Multi(parts)));
+    let record = record(3, Txn::Multi(parts));
+    let (result, triggers) = apply(&mut state, &record);
     let error = |code| OpResult::Error { code };
     assert_eq!(result.result, OpResult::Multi(vec![error(0), error(no_node), error(-2), error(-2)]));
     assert_eq!(result.result.error_code(), no_node);
@@ -122,7 +124,8 @@ fn a_session_takes_its_znodes_along() {
     ] {
         let mut state = state_with(&txns);
         assert_eq!(state.orphaned_sessions().collect::<Vec<_>>(), [SESSION]);
-        let (result, _) = apply(&mut state, &record(9, Txn::CloseSession(txn)));
+        let record = record(9, Txn::CloseSession(txn));
+        let (result, _) = apply(&mut state, &record);
         assert_eq!(result.result, OpResult::SessionClosed(expected));
         assert_eq!((state.ephemerals_count(), state.sessions_with_ephemerals().len()), (0, 0));
         assert_eq!(state.node("/").unwrap().stat().pzxid, Zxid(9));
@@ -180,7 +183,7 @@ fn what_cannot_be_applied_is_an_error() {
         (Txn::Multi(vec![Txn::Multi(vec![])]), ApplyErrorKind::InvalidPart),
     ] {
         let mut state = state_with(&[create("/a", b"", false, 1), create("/a/b", b"", false, 1)]);
-        let error = state.apply(&record(9, txn.clone()), &mut Vec::new()).unwrap_err();
+        let error = state.apply(&record(9, txn.clone()), &mut |_| ()).unwrap_err();
         assert_eq!((error.kind, error.zxid), (kind, Zxid(9)), "{txn:?}");
         assert_eq!(state.last_processed_zxid(), Zxid(2), "the zxid does not move");
     }

@@ -2,11 +2,12 @@ use alloc::vec::Vec;
 
 use jute::{Txn, Zxid};
 
+use crate::State;
+use crate::test_support::Told;
 use crate::test_support::*;
 use crate::watches::EventKind::{ChildrenChanged, Created, DataChanged, Deleted};
-use crate::{State, Trigger};
 
-fn told(triggers: &[Trigger]) -> Vec<(crate::EventKind, &str)> {
+fn told(triggers: &[Told]) -> Vec<(crate::EventKind, &str)> {
     triggers.iter().map(|trigger| (trigger.kind, trigger.path.as_str())).collect()
 }
 
@@ -42,7 +43,7 @@ fn a_trigger_carries_the_acl_of_the_znode_it_names() {
     apply(&mut state, &record(3, set_acl("/a", digest_acl("parent"), 1)));
     apply(&mut state, &record(4, set_acl("/a/b", digest_acl("child"), 1)));
     let (_, triggers) = apply(&mut state, &record(5, set_data("/a/b", b"", 1)));
-    assert_eq!(*triggers[0].acl, *digest_acl("child"));
+    assert_eq!(triggers[0].acl, digest_acl("child"));
     let (_, triggers) = apply(&mut state, &record(6, delete("/a/b")));
-    assert_eq!((&*triggers[0].acl, &*triggers[1].acl), (&*digest_acl("child"), &*digest_acl("parent")));
+    assert_eq!((&triggers[0].acl, &triggers[1].acl), (&digest_acl("child"), &digest_acl("parent")));
 }
