@@ -14,10 +14,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::hash_map::{Entry, EntryRef};
 use jute::data::{Acl, StatPersisted};
 use jute::{SessionId, Zxid};
-use tree::{State, digest};
+use tree::{NodeView, State, digest};
 
 pub use usage::{Usage, data_len};
 
@@ -46,6 +46,15 @@ pub enum Data {
     New(Option<Bytes>),
 }
 
+/// A znode as it will be.
+#[derive(Debug)]
+pub struct Seen<'s> {
+    /// The znode.
+    pub node: Node,
+    /// The same as it is in the state; nothing when a transaction under way changes it.
+    pub applied: Option<NodeView<'s>>,
+}
+
 /// What transactions under way change.
 ///
 /// * `log` is in the order of zxids and holds what each change replaced, so that a failed multi leaves no trace.
@@ -61,9 +70,9 @@ pub struct ChangesInFlight {
 
 /// The applied state with the changes on top.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
-    changes: &'a ChangesInFlight,
-    state: &'a State,
+pub struct View<'c, 's> {
+    changes: &'c ChangesInFlight,
+    state: &'s State,
     /// The transaction whose changes are not looked at.
     without: Option<Zxid>,
 }
@@ -98,7 +107,7 @@ struct Logged {
 
 impl ChangesInFlight {
     /// The state as it will be.
-    pub fn view<'a>(&'a self, state: &'a State) -> View<'a> {
+    pub fn view<'c, 's>(&'c self, state: &'s State) -> View<'c, 's> {
         View { changes: self, state, without: None }
     }
 
@@ -121,28 +130,45 @@ impl ChangesInFlight {
 
     /// Records that the transaction leaves the znode so, or deletes it.
     pub fn put(&mut self, state: &State, zxid: Zxid, path: &str, node: Option<Node>) {
+        self.put_over(state, zxid, path, || state.node(canonical(path)), node);
+    }
+
+    /// The same for who has looked at the znode before: `applied` is as it is in the state.
+    pub fn put_over<'s>(
+        &mut self,
+        state: &'s State,
+        zxid: Zxid,
+        path: &str,
+        applied: impl FnOnce() -> Option<NodeView<'s>>,
+        node: Option<Node>,
+    ) {
         let path = canonical(path);
         let before = self.view(state);
         let digest_before = before.tree_digest();
         let new_digest = node.as_ref().map_or(0, |node| before.digest_of(path, node));
-        let (owner_before, old_digest, earlier) = match self.records.get(path) {
-            Some(record) => {
-                let earlier = match record.zxid == zxid {
-                    true => record.before.clone(),
-                    false => Before::Changed(record.node.clone()),
-                };
-                (owner_of(record.node.as_deref()), record.node_digest, earlier)
-            }
-            None => match state.node(path) {
-                Some(node) => (node.stat_persisted().ephemeral_owner, node.digest(), Before::Applied),
-                None => (0, 0, Before::Applied),
-            },
-        };
-        self.account(path, owner_before, owner_of(node.as_ref()));
+        let owner_after = owner_of(node.as_ref());
+        let record = |before| Record { zxid, node: node.map(Arc::new), node_digest: new_digest, before };
 
-        let key: Arc<str> = path.into();
-        let record = Record { zxid, node: node.map(Arc::new), node_digest: new_digest, before: earlier };
-        let replaced = self.records.insert(Arc::clone(&key), record);
+        let (key, owner_before, old_digest, replaced) = match self.records.entry_ref(path) {
+            EntryRef::Occupied(mut entry) => {
+                let earlier = entry.get();
+                let owner = owner_of(earlier.node.as_deref());
+                let before = match earlier.zxid == zxid {
+                    true => earlier.before.clone(),
+                    false => Before::Changed(earlier.node.clone()),
+                };
+                let replaced = entry.insert(record(before));
+                (Arc::clone(entry.key()), owner, replaced.node_digest, Some(replaced))
+            }
+            EntryRef::Vacant(entry) => {
+                let (owner, digest) =
+                    applied().map_or((0, 0), |node| (node.stat_persisted().ephemeral_owner, node.digest()));
+                let key: Arc<str> = path.into();
+                entry.insert_with_key(Arc::clone(&key), record(Before::Applied));
+                (key, owner, digest, None)
+            }
+        };
+        self.account(path, owner_before, owner_after);
         self.log.push_back(Logged { zxid, path: key, replaced, owner_before, digest_before });
         self.tree_digest = Some(digest_before.wrapping_sub(old_digest).wrapping_add(new_digest));
     }
@@ -204,13 +230,13 @@ impl ChangesInFlight {
     }
 }
 
-impl<'a> View<'a> {
+impl<'c, 's> View<'c, 's> {
     /// The znodes as they were before this transaction, the last one; digest, ephemerals and usage stay.
     pub fn before(self, zxid: Zxid) -> Self {
         Self { without: Some(zxid), ..self }
     }
 
-    fn record(&self, path: &str) -> Option<&'a Option<Arc<Node>>> {
+    fn record(&self, path: &str) -> Option<&'c Option<Arc<Node>>> {
         let record = self.changes.records.get(path)?;
         match &record.before {
             _ if self.without != Some(record.zxid) => Some(&record.node),
@@ -220,12 +246,24 @@ impl<'a> View<'a> {
     }
 
     /// The znode, if there will be one.
-    pub fn node(&self, path: &str) -> Option<Arc<Node>> {
+    pub fn node(&self, path: &str) -> Option<Node> {
+        self.look(path).map(|seen| seen.node)
+    }
+
+    /// The same with what it is now, for who goes on with both.
+    pub fn look(&self, path: &str) -> Option<Seen<'s>> {
         let path = canonical(path);
-        match self.record(path) {
-            Some(node) => node.clone(),
-            None => self.applied(path).map(Arc::new),
+        if let Some(node) = self.record(path) {
+            return node.as_deref().map(|node| Seen { node: node.clone(), applied: None });
         }
+        let applied = self.state.node(path)?;
+        let node = Node {
+            stat: *applied.stat_persisted(),
+            child_count: applied.child_count(),
+            acl: Arc::clone(applied.acl_arc()),
+            data: Data::Applied,
+        };
+        Some(Seen { node, applied: Some(applied) })
     }
 
     /// Whether there will be a znode.
@@ -281,22 +319,12 @@ impl<'a> View<'a> {
     /// The data of a znode that came from this view, or is about to be put on top of it.
     pub fn data<'n>(&self, path: &str, node: &'n Node) -> Option<&'n [u8]>
     where
-        'a: 'n,
+        's: 'n,
     {
         match &node.data {
             Data::New(data) => data.as_deref(),
             Data::Applied => self.state.node(path)?.data(),
         }
-    }
-
-    fn applied(&self, path: &str) -> Option<Node> {
-        let node = self.state.node(path)?;
-        Some(Node {
-            stat: *node.stat_persisted(),
-            child_count: node.child_count(),
-            acl: Arc::clone(node.acl_arc()),
-            data: Data::Applied,
-        })
     }
 
     fn digest_of(&self, path: &str, node: &Node) -> i64 {

@@ -107,7 +107,7 @@ impl Prepare<'_> {
             acl: acl.as_slice().into(),
             data: Data::New(create.data.clone()),
         };
-        self.put_create(stamp, &parent_path, &parent, parent_cversion, &path, node);
+        self.put_create(stamp, &parent_path, parent, parent_cversion, &path, node);
         let ephemeral = mode.is_ephemeral();
         let (data, acl) = (create.data, Some(acl));
         Ok(match create.kind {
@@ -165,12 +165,11 @@ impl Prepare<'_> {
         &mut self,
         stamp: Stamp,
         parent_path: &str,
-        parent: &Node,
+        mut parent: Node,
         parent_cversion: i32,
         path: &str,
         node: Node,
     ) {
-        let mut parent = parent.clone();
         parent.child_count += 1;
         // zk: DataTree.createNode: only a greater version counts, which matters once it wraps.
         // diverges(cversion-wrap-in-flight): the reference's own records count on until they are applied, so that its sequence depends on timing

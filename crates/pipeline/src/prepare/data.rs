@@ -2,7 +2,7 @@ use jute::txn::{CheckVersionTxn, SetACLTxn, SetDataTxn};
 use jute::{ErrorCode, Txn, perms, proto};
 
 use super::{Asker, Prepare, Stamp, next_version, validate_path};
-use crate::changes::{Data, Node, data_len};
+use crate::changes::{Data, Seen, data_len};
 
 impl Prepare<'_> {
     // zk: PrepRequestProcessor.pRequest2Txn, setData
@@ -15,17 +15,19 @@ impl Prepare<'_> {
         self.check_session(asker)?;
         let proto::SetDataRequest { path, data, version } = request;
         validate_path(&path)?;
-        let node = self.node(&path)?;
+        let Seen { mut node, applied } = self.look(&path)?;
         self.check_acl(asker, &node, perms::WRITE)?;
-        let added = data_len(data.as_deref()) - data_len(self.view().data(&path, &node));
+        let added = match self.settings.enforce_quota {
+            true => data_len(data.as_deref()) - data_len(self.view().data(&path, &node)),
+            false => 0,
+        };
         self.check_quota(stamp, &path, added, 0)?;
         let version = next_version(node.stat.version, version)?;
-        let mut node = Node::clone(&node);
         node.stat.version = version;
         node.stat.mtime = stamp.wall_ms;
         node.stat.mzxid = stamp.zxid;
         node.data = Data::New(data.clone());
-        self.put(stamp, &path, Some(node));
+        self.changes.put_over(self.state, stamp.zxid, &path, || applied, Some(node));
         self.count(stamp, &path, added, 0);
         Ok(Txn::SetData(SetDataTxn { path, data, version }))
     }
@@ -41,10 +43,9 @@ impl Prepare<'_> {
         let proto::SetACLRequest { path, acl, version } = request;
         validate_path(&path)?;
         let acl = self.fix_acl(asker, acl.as_deref())?;
-        let node = self.node(&path)?;
+        let mut node = self.node(&path)?;
         self.check_acl(asker, &node, perms::ADMIN)?;
         let version = next_version(node.stat.aversion, version)?;
-        let mut node = Node::clone(&node);
         node.stat.aversion = version;
         // diverges(acl-in-flight): the reference goes on checking against the old list until the new one is applied
         node.acl = acl.as_slice().into();

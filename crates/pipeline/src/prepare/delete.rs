@@ -25,7 +25,7 @@ impl Prepare<'_> {
         if node.child_count > 0 {
             return Err(ErrorCode::NotEmpty);
         }
-        self.put_delete(stamp, parent_path, &parent, &path, &node);
+        self.put_delete(stamp, parent_path, parent, &path, &node);
         Ok(Txn::Delete(DeleteTxn { path }))
     }
 
@@ -48,7 +48,7 @@ impl Prepare<'_> {
             return Err(ErrorCode::BadVersion);
         }
         let parent = self.node(parent_path)?;
-        self.put_delete(stamp, parent_path, &parent, path, &node);
+        self.put_delete(stamp, parent_path, parent, path, &node);
         Ok(Txn::DeleteContainer(DeleteTxn { path: String::from(path) }))
     }
 
@@ -56,14 +56,16 @@ impl Prepare<'_> {
         &mut self,
         stamp: Stamp,
         parent_path: &str,
-        parent: &Node,
+        mut parent: Node,
         path: &str,
         node: &Node,
     ) {
-        let mut parent = parent.clone();
         parent.child_count = parent.child_count.saturating_sub(1);
         parent.stat.pzxid = parent.stat.pzxid.max(stamp.zxid);
-        let bytes = data_len(self.view().data(path, node));
+        let bytes = match self.settings.enforce_quota {
+            true => data_len(self.view().data(path, node)),
+            false => 0,
+        };
         self.put(stamp, parent_path, Some(parent));
         self.put(stamp, path, None);
         self.count(stamp, path, -bytes, -1);

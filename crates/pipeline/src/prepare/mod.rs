@@ -15,7 +15,6 @@ mod quota;
 mod reconfig;
 mod session;
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use jute::data::Id;
@@ -24,7 +23,7 @@ use jute::{ErrorCode, SessionId, Txn, TxnRecord, Zxid, perms};
 use tree::{State, digest};
 
 use crate::auth;
-use crate::changes::{ChangesInFlight, Node, View};
+use crate::changes::{ChangesInFlight, Node, Seen, View};
 use crate::request::Request;
 use crate::sessions::{Owner, SessionTracker};
 use crate::settings::PipelineSettings;
@@ -79,7 +78,7 @@ pub struct Prepared {
     pub error: Option<ErrorCode>,
 }
 
-impl Prepare<'_> {
+impl<'a> Prepare<'a> {
     /// Prepares a client's request.
     ///
     /// Requests that never become a transaction yield an error transaction: the caller does not send them here.
@@ -177,13 +176,18 @@ impl Prepare<'_> {
             .then(|| TxnDigest { version: digest::VERSION, tree_digest: tree_digest() })
     }
 
-    fn view(&self) -> View<'_> {
+    fn view(&self) -> View<'_, 'a> {
         self.changes.view(self.state)
     }
 
     // zk: PrepRequestProcessor.getRecordForPath
-    fn node(&self, path: &str) -> Result<Arc<Node>, ErrorCode> {
+    fn node(&self, path: &str) -> Result<Node, ErrorCode> {
         self.view().node(path).ok_or(ErrorCode::NoNode)
+    }
+
+    /// The same with what the state has, for who changes it.
+    fn look(&self, path: &str) -> Result<Seen<'a>, ErrorCode> {
+        self.changes.view(self.state).look(path).ok_or(ErrorCode::NoNode)
     }
 
     fn put(&mut self, stamp: Stamp, path: &str, node: Option<Node>) {

@@ -85,12 +85,12 @@ impl Prepare<'_> {
     fn put_stats(&mut self, stamp: Stamp, stats_path: &str, stats: &Stats) {
         let Some(node) = self.view().node(stats_path) else { return };
         let data = Data::New(Some(Bytes::from(stats.format())));
-        self.put(stamp, stats_path, Some(Node { data, ..Node::clone(&node) }));
+        self.put(stamp, stats_path, Some(Node { data, ..node }));
     }
 }
 
 /// The quota that a path falls under: which path it is on, its limits and its statistics.
-fn find(view: &View<'_>, path: &str) -> Option<(String, Stats, Stats)> {
+fn find(view: &View<'_, '_>, path: &str) -> Option<(String, Stats, Stats)> {
     let limited = limited_prefix(view, path)?;
     let limits = read(view, &limits_path(limited))?;
     let usage = read(view, &stats_path(limited))?;
@@ -99,7 +99,7 @@ fn find(view: &View<'_>, path: &str) -> Option<(String, Stats, Stats)> {
 
 /// The longest path with limits that this path equals or lies below; limits on the root do not count.
 // zk: DataTree.getMaxPrefixWithQuota
-fn limited_prefix<'p>(view: &View<'_>, path: &'p str) -> Option<&'p str> {
+fn limited_prefix<'p>(view: &View<'_, '_>, path: &'p str) -> Option<&'p str> {
     let mut prefix = path;
     while !matches!(prefix, "" | "/") {
         if view.exists(&limits_path(prefix)) {
@@ -110,7 +110,7 @@ fn limited_prefix<'p>(view: &View<'_>, path: &'p str) -> Option<&'p str> {
     None
 }
 
-fn read(view: &View<'_>, path: &str) -> Option<Stats> {
+fn read(view: &View<'_, '_>, path: &str) -> Option<Stats> {
     let node = view.node(path)?;
     Stats::parse(view.data(path, &node)?)
 }

@@ -52,10 +52,9 @@ impl Prepare<'_> {
         if !ensemble.has_synced_quorum(&verifier) {
             return Err(ErrorCode::NewConfigNoQuorum);
         }
-        let node = self.node(tree::path::CONFIG)?;
+        let mut node = self.node(tree::path::CONFIG)?;
         self.check_acl(asker, &node, perms::WRITE)?;
         let data = Some(Bytes::from(verifier.to_string()));
-        let mut node = super::Node::clone(&node);
         node.stat.version = ANY_VERSION;
         node.stat.mtime = stamp.wall_ms;
         node.stat.mzxid = stamp.zxid;

@@ -25,7 +25,7 @@ impl Prepare<'_> {
         for path in &paths {
             let Some((parent_path, _)) = tree::path::split(path) else { continue };
             if let (Some(parent), Some(node)) = (self.view().node(parent_path), self.view().node(path)) {
-                self.put_delete(stamp, parent_path, &parent, path, &node);
+                self.put_delete(stamp, parent_path, parent, path, &node);
             }
         }
         self.changes.forget_session(session);
