@@ -30,6 +30,7 @@ use crate::shell::disk::{DiskAnswers, DiskThread};
 use crate::shell::membership::{self, Membership};
 use crate::shell::replica::{DISK_QUEUE_MAX, Member, ReplicaThread};
 use crate::shell::snapshots::{self, Snapshots};
+use crate::shell::threads::ConnectionThreads;
 use crate::shell::{Dirs, Durable, INBOX_MAX, Message, ModeCell, Shared, Stage, listener};
 use crate::throttle::BlueThrottle;
 use crate::words::member::ProposalSizes;
@@ -110,11 +111,13 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
     let has_history = recovery.has_history;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .thread_name("connections")
+        .thread_name("peers")
         .build()
         .map_err(|error| StartError::system("start the runtime", &error))?;
+    let threads = ConnectionThreads::start()
+        .map_err(|error| StartError::system("start the threads of connections", &error))?;
     let (inbox, messages) = mpsc::channel(INBOX_MAX);
-    let (shared, store, is_stale) = share(settings, recovery, inbox, alarm, address);
+    let (shared, store, is_stale) = share(settings, recovery, inbox, threads, alarm, address);
     shared.metrics.dbinittime.add(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let mut handle = Handle { shared, threads: Vec::new(), runtime: Some(runtime) };
     handle.spawn_threads(messages, &store, has_history)?;
@@ -131,6 +134,7 @@ fn share<D: Disk>(
     settings: Settings,
     recovery: Recovery<D>,
     inbox: mpsc::Sender<Message>,
+    threads: ConnectionThreads,
     alarm: Alarm,
     address: Option<SocketAddr>,
 ) -> (Arc<Shared>, Store<D>, bool) {
@@ -161,6 +165,7 @@ fn share<D: Disk>(
         throttle: Mutex::new(BlueThrottle::new(settings.throttle.connection.clone(), now)),
         watches: Mutex::new(Watches::new()),
         clients: Clients::default(),
+        threads,
         stage: watch::Sender::new(Stage::Serving),
         mode: ModeCell::new(settings.ensemble.is_none().then_some(Mode::Standalone)),
         answers: DiskAnswers::default(),
@@ -298,19 +303,20 @@ impl Handle {
     fn stop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         tracing::info!("stopping");
-        self.shared.stage.send_replace(Stage::Draining);
+        self.shared.enter(Stage::Draining);
         // A replica that has failed takes no messages.
         let _ = self.shared.inbox.blocking_send(Message::Event(Event::Shutdown));
         for thread in self.threads.drain(..) {
             // A thread that died has raised the alarm.
             let _ = thread.join();
         }
-        self.shared.stage.send_replace(Stage::Closing);
+        self.shared.enter(Stage::Closing);
         let until = Instant::now() + CLOSE_MAX;
         while self.shared.clients.count() > 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.shared.alarm.stand_down();
+        self.shared.threads.stop();
         runtime.shutdown_background();
         tracing::info!("stopped");
     }

@@ -8,7 +8,7 @@ mod summary;
 use pipeline::outbox::CloseReason;
 
 pub(crate) use counter_set::CounterSet;
-pub(crate) use summary::{Counter, Latest, Percentiles, Summary, average, java_double};
+pub(crate) use summary::{Counter, Latest, Percentiles, Run, Summary, average, java_double};
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty,)+) => {

@@ -69,8 +69,12 @@ impl Default for Summary {
 impl Summary {
     /// Takes in one value.
     pub(crate) fn add(&self, value: u64) {
-        self.total.fetch_add(value, Relaxed);
-        self.count.fetch_add(1, Relaxed);
+        self.add_many(value, 1);
+    }
+
+    fn add_many(&self, value: u64, count: u64) {
+        self.total.fetch_add(value.wrapping_mul(count), Relaxed);
+        self.count.fetch_add(count, Relaxed);
         self.min.fetch_min(value, Relaxed);
         self.max.fetch_max(value, Relaxed);
     }
@@ -104,18 +108,28 @@ pub(crate) struct Percentiles {
 /// Values that the percentiles are taken from.
 const SAMPLE_MAX: usize = 4096;
 
+/// Values of which each that was seen is one with the same chance. Once it is full, the number of the next one that takes a place
+/// is drawn, so that those before it need no dice (Li 1994, algorithm L).
 #[derive(Debug, Default)]
 struct Sample {
     values: Vec<u64>,
     seen: u64,
+    /// How many will have been seen with the next value that is kept.
+    next_kept: u64,
+    /// The chance of a value to be kept, as far as it is drawn.
+    weight: f64,
     dice: u64,
 }
 
 impl Percentiles {
     /// Takes in one value.
     pub(crate) fn add(&self, value: u64) {
-        self.summary.add(value);
-        self.sample.lock().unwrap_or_else(PoisonError::into_inner).add(value);
+        self.add_many(value, 1);
+    }
+
+    fn add_many(&self, value: u64, count: u64) {
+        self.summary.add_many(value, count);
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner).add(value, count);
     }
 
     pub(super) fn lines(&self, name: &str, out: &mut dyn FnMut(String, String)) {
@@ -134,19 +148,90 @@ impl Percentiles {
 }
 
 impl Sample {
-    fn add(&mut self, value: u64) {
-        self.seen += 1;
-        if self.values.len() < SAMPLE_MAX {
-            self.values.push(value);
-            return;
+    fn add(&mut self, value: u64, count: u64) {
+        let mut left = count;
+        while left > 0 {
+            if self.values.len() < SAMPLE_MAX {
+                self.values.push(value);
+                (self.seen, left) = (self.seen + 1, left - 1);
+                if self.values.len() == SAMPLE_MAX {
+                    self.weight = 1.0;
+                    self.draw_next();
+                }
+                continue;
+            }
+            let step = left.min(self.next_kept - self.seen);
+            (self.seen, left) = (self.seen + step, left - step);
+            if self.seen == self.next_kept {
+                let place = usize::try_from(self.roll()).unwrap_or(0) % SAMPLE_MAX;
+                if let Some(kept) = self.values.get_mut(place) {
+                    *kept = value;
+                }
+                self.draw_next();
+            }
         }
-        // A step of splitmix64: which values stay needs no better dice.
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number that is drawn"
+    )]
+    fn draw_next(&mut self) {
+        self.weight *= (self.chance().ln() / SAMPLE_MAX as f64).exp();
+        let passed = (self.chance().ln() / (-self.weight).ln_1p()).floor();
+        self.next_kept = self.seen.saturating_add(passed as u64).saturating_add(1);
+    }
+
+    /// Between 0 and 1, and neither.
+    #[expect(clippy::cast_precision_loss, reason = "32 bits")]
+    fn chance(&mut self) -> f64 {
+        ((self.roll() >> 32) as f64 + 0.5) / 2f64.powi(32)
+    }
+
+    /// A step of splitmix64: which values stay needs no better dice.
+    fn roll(&mut self) -> u64 {
         self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.dice ^ (self.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let place = usize::try_from((mixed ^ (mixed >> 27)) % self.seen).unwrap_or(SAMPLE_MAX);
-        if let Some(kept) = self.values.get_mut(place) {
-            *kept = value;
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// Takes in values one after another and hands on equal ones at once, the last with its end: within a batch most are equal.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    to: &'a Percentiles,
+    value: u64,
+    count: u64,
+}
+
+impl<'a> Run<'a> {
+    /// Values for `to`.
+    pub(crate) fn of(to: &'a Percentiles) -> Self {
+        Self { to, value: 0, count: 0 }
+    }
+
+    /// Takes in one value.
+    pub(crate) fn add(&mut self, value: u64) {
+        if value != self.value {
+            self.hand_on();
+            self.value = value;
         }
+        self.count += 1;
+    }
+
+    fn hand_on(&mut self) {
+        if self.count > 0 {
+            self.to.add_many(self.value, std::mem::take(&mut self.count));
+        }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.hand_on();
     }
 }
 
@@ -228,10 +313,28 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_stays_bounded() {
+    fn the_sample_stays_bounded_and_takes_from_all_that_was_seen() {
         let percentiles = Percentiles::default();
-        (0..10_000).for_each(|value| percentiles.add(value));
-        assert_eq!(percentiles.sample.lock().unwrap().values.len(), SAMPLE_MAX);
+        (0..1_000_000).for_each(|value| percentiles.add(value));
+        let mut values = percentiles.sample.lock().unwrap().values.clone();
+        values.sort_unstable();
+        assert_eq!(values.len(), SAMPLE_MAX);
+        for (quantile, wanted) in [(0.1, 100_000), (0.5, 500_000), (0.9, 900_000)] {
+            assert!(percentile(&values, quantile).abs_diff(wanted) < 30_000, "{quantile}: {values:?}");
+        }
+    }
+
+    #[test]
+    fn equal_values_count_the_same_at_once_and_one_by_one() {
+        let (at_once, one_by_one) = (Percentiles::default(), Percentiles::default());
+        let mut run = Run::of(&at_once);
+        for number in 0..20_000 {
+            run.add(number / 7 % 5);
+            one_by_one.add(number / 7 % 5);
+        }
+        drop(run);
+        let shown = |percentiles: &Percentiles| lines(|out| percentiles.lines("x", out));
+        assert_eq!(shown(&at_once), shown(&one_by_one));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Who is connected: the outboxes that the replica writes into, and counts by address.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Relaxed,
+};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
+use hashbrown::HashMap;
 use jute::SessionId;
 use pipeline::event::ConnectionId;
 use pipeline::outbox::{Outbox, Share};
@@ -12,6 +15,7 @@ use pipeline::time::Millis;
 use tokio::sync::Notify;
 
 use super::lock;
+use super::threads::Place;
 
 /// One connection, as far as others may touch it.
 #[derive(Debug)]
@@ -20,8 +24,12 @@ pub(crate) struct Client {
     pub(crate) remote: SocketAddr,
     pub(crate) established_ms: i64,
     pub(crate) outbox: Mutex<Outbox>,
+    /// Where its task runs.
+    pub(crate) place: Place,
     /// Rings when the outbox changed by another hand.
-    pub(crate) wake: Notify,
+    bell: Notify,
+    /// It is to be woken already.
+    is_to_be_woken: AtomicBool,
     /// The session that was heard since the last tick, or zero.
     heard: AtomicI64,
     /// When bytes came last.
@@ -35,6 +43,7 @@ impl Client {
         id: ConnectionId,
         remote: SocketAddr,
         outbox: Outbox,
+        place: Place,
         now: Millis,
         wall_ms: i64,
     ) -> Self {
@@ -43,7 +52,9 @@ impl Client {
             remote,
             established_ms: wall_ms,
             outbox: Mutex::new(outbox),
-            wake: Notify::new(),
+            place,
+            bell: Notify::new(),
+            is_to_be_woken: AtomicBool::new(false),
             heard: AtomicI64::new(0),
             last_read: AtomicU64::new(now.0),
             interest: AtomicU8::new(1),
@@ -52,6 +63,23 @@ impl Client {
 
     pub(crate) fn mark_heard(&self, session: SessionId) {
         self.heard.store(session.0, Relaxed);
+    }
+
+    /// Notes that it is to be woken; true when that was not noted already.
+    pub(super) fn note_changed(&self) -> bool {
+        !self.is_to_be_woken.swap(true, AcqRel)
+    }
+
+    /// Wakes its task, on the thread of it.
+    pub(super) fn wake(&self) {
+        // What was changed before a note that was there already is seen by who is woken now.
+        self.is_to_be_woken.swap(false, AcqRel);
+        self.bell.notify_one();
+    }
+
+    /// Comes back when it was woken.
+    pub(super) async fn woken(&self) {
+        self.bell.notified().await;
     }
 
     fn take_heard(&self) -> Option<SessionId> {
@@ -198,8 +226,20 @@ impl Table {
 
 /// The outboxes as the replica's effects reach them, for the time of one batch.
 pub(crate) struct BatchOutboxes<'a> {
-    pub(crate) table: RwLockReadGuard<'a, Table>,
-    pub(crate) in_process: &'a AtomicUsize,
+    table: RwLockReadGuard<'a, Table>,
+    in_process: &'a AtomicUsize,
+    /// Requests that were answered, which are taken off `in_process` at the end.
+    completed: u64,
+}
+
+impl<'a> BatchOutboxes<'a> {
+    pub(crate) fn new(table: RwLockReadGuard<'a, Table>, in_process: &'a AtomicUsize) -> Self {
+        Self { table, in_process, completed: 0 }
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
 }
 
 impl replica::Outboxes for BatchOutboxes<'_> {
@@ -208,27 +248,32 @@ impl replica::Outboxes for BatchOutboxes<'_> {
         let mut outbox = lock(&client.outbox);
         let before = outbox.completed();
         f(&mut outbox);
-        let completed = usize::try_from(outbox.completed() - before).unwrap_or(0);
-        if completed > 0 {
-            self.in_process.fetch_sub(completed, Relaxed);
-        }
+        self.completed += outbox.completed() - before;
         true
     }
+}
+
+impl Drop for BatchOutboxes<'_> {
+    fn drop(&mut self) {
+        self.in_process.fetch_sub(usize::try_from(self.completed).unwrap_or(0), Relaxed);
+    }
+}
+
+#[cfg(test)]
+pub(super) fn test_client(id: u64, remote: SocketAddr, place: Place) -> Client {
+    let outbox = Outbox::new(Arc::default(), Arc::new([]));
+    Client::new(ConnectionId(id), remote, outbox, place, Millis(0), 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::settings::PipelineSettings;
-
-    fn client(id: ConnectionId, remote: SocketAddr) -> Client {
-        let outbox = Outbox::new(Arc::new(PipelineSettings::default()), Arc::new([]));
-        Client::new(id, remote, outbox, Millis(0), 0)
-    }
+    use crate::shell::threads::ConnectionThreads;
 
     fn admit(clients: &Clients, remote: &str, total: usize, address: usize) -> Result<Arc<Client>, Full> {
         let remote = remote.parse().unwrap();
-        clients.admit(remote, total, address, |id| client(id, remote))
+        let place = ConnectionThreads::start().unwrap().place();
+        clients.admit(remote, total, address, |id| test_client(id.0, remote, place))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 
 use pipeline::connection::{Connection, ConnectionAction, StateView, WatchAccess};
@@ -10,9 +11,9 @@ use pipeline::event::Event;
 use pipeline::outbox::CloseReason;
 use pipeline::time::Millis;
 use replica::Mode;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::watch;
 use tree::Watches;
 
 use super::clients::Client;
@@ -32,22 +33,27 @@ const WRITE_KEPT_BYTES: usize = 256 * 1024;
 const FLUSH_MAX_MS: u64 = 5000;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, client: Arc<Client>) {
+pub(crate) async fn serve(shared: Arc<Shared>, stream: io::Result<std::net::TcpStream>, client: Arc<Client>) {
+    // The thread that accepted it knew it before this one does.
+    let stream = match stream.and_then(TcpStream::from_std) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(remote = %client.remote, "a connection cannot be served: {error}");
+            return shared.clients.remove(&client);
+        }
+    };
     let guard = shared.alarm.guard("a connection task");
     let connection =
         Connection::new(client.id, client.remote, clock::monotonic(), Arc::clone(&shared.pipeline));
-    let stage = shared.stage.subscribe();
     let mut task = Task {
         connection,
         stream,
-        stage,
         actions: Vec::new(),
         writing: Vec::new(),
         written: 0,
         closing: None,
         large_bytes: 0,
         read_bytes: READ_MIN,
-        read_at: None,
         is_quiet: true,
         shared,
         client,
@@ -62,7 +68,6 @@ struct Task {
     client: Arc<Client>,
     connection: Connection,
     stream: TcpStream,
-    stage: watch::Receiver<Stage>,
     actions: Vec<ConnectionAction>,
     /// What is being written, up to `written`.
     writing: Vec<u8>,
@@ -72,9 +77,7 @@ struct Task {
     large_bytes: usize,
     /// Room for the next read; follows what comes.
     read_bytes: usize,
-    /// When bytes came last.
-    read_at: Option<Millis>,
-    /// They came long after those before.
+    /// What came last came long after what came before.
     is_quiet: bool,
 }
 
@@ -278,8 +281,7 @@ impl Task {
         let is_writing = !self.writing.is_empty();
         let deadline = self.deadline();
         self.client.interest.store(u8::from(is_reading) | u8::from(is_writing) << 2, Relaxed);
-        let stage = *self.stage.borrow_and_update();
-        if stage == Stage::Closing {
+        if *self.shared.stage.borrow() == Stage::Closing {
             self.close(CloseReason::Shutdown);
             lock(&self.client.outbox).close(CloseReason::Shutdown);
             if !is_writing {
@@ -289,12 +291,11 @@ impl Task {
         tokio::select! {
             ready = self.stream.readable(), if is_reading => {
                 ready.map_err(|error| broken(&error))?;
-                self.read()
+                self.read().await
             }
             ready = self.stream.writable(), if is_writing => ready.map_err(|error| broken(&error)),
-            () = self.client.wake.notified() => Ok(()),
+            () = self.client.woken() => Ok(()),
             () = sleep_until(deadline), if deadline.is_some() => Ok(()),
-            changed = self.stage.changed() => changed.map_err(|_| CloseReason::Shutdown),
         }
     }
 
@@ -307,20 +308,23 @@ impl Task {
         }
     }
 
-    fn read(&mut self) -> Result<(), CloseReason> {
-        match self.stream.try_read_buf(self.connection.spare(self.read_bytes)) {
-            Ok(0) => Err(CloseReason::PeerClosed),
-            Ok(count) => {
+    async fn read(&mut self) -> Result<(), CloseReason> {
+        // Polled and not tried: then a read that leaves room tells that there is no more, and saves the one that would.
+        let reading = self.stream.read_buf(self.connection.spare(self.read_bytes));
+        let mut reading = std::pin::pin!(reading);
+        let read = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+        match read {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(0)) => Err(CloseReason::PeerClosed),
+            Poll::Ready(Ok(count)) => {
                 let next = if count >= self.read_bytes { self.read_bytes * 4 } else { count * 2 };
                 self.read_bytes = next.clamp(READ_MIN, READ_MAX);
                 let now = clock::monotonic();
-                self.client.last_read.store(now.0, Relaxed);
-                let before = self.read_at.replace(now);
-                self.is_quiet = before.is_none_or(|before| now.since(before) >= QUIET_MS);
+                let before = Millis(self.client.last_read.swap(now.0, Relaxed));
+                self.is_quiet = self.connection.session().is_none() || now.since(before) >= QUIET_MS;
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(broken(&error)),
+            Poll::Ready(Err(error)) => Err(broken(&error)),
         }
     }
 

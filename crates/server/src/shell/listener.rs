@@ -273,7 +273,7 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, remote: SocketAddr) -> Result<
     let limits = &shared.settings.client;
     let admitted = shared.clients.admit(remote, limits.total_max, limits.per_address_max, |id| {
         let outbox = Outbox::new(Arc::clone(&shared.pipeline), identities_of(remote.ip()));
-        Client::new(id, remote, outbox, clock::monotonic(), clock::wall_ms())
+        Client::new(id, remote, outbox, shared.threads.place(), clock::monotonic(), clock::wall_ms())
     });
     let socket = SockRef::from(&stream);
     let client = match admitted {
@@ -287,7 +287,7 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, remote: SocketAddr) -> Result<
     // zk: NIOServerCnxn: no delay, no linger, keep-alive by setting; a socket that is gone fails at its first read
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_keepalive(limits.keep_alive);
-    tokio::spawn(connection::serve(Arc::clone(shared), stream, client));
+    client.place.spawn(connection::serve(Arc::clone(shared), stream.into_std(), Arc::clone(&client)));
     Ok(())
 }
 

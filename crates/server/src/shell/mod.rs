@@ -1,9 +1,9 @@
 //! The running server: who owns what, and who talks to whom.
 //!
 //! ```text
-//!  accept ──▶ connection tasks (tokio) ── Message, bounded ──▶ replica thread ── Batch, bounded ──▶ disk thread
+//!  accept ──▶ connection threads (tokio) ─ Message, bounded ──▶ replica thread ── Batch, bounded ──▶ disk thread
 //!                   │  ▲                                        │      ▲                               │
-//!                   │  └── outbox changed: Notify ──────────────┘      └── durable zxid: atomic+Notify ─┘
+//!                   │  └── outbox changed: one bell a thread ───┘      └── durable zxid: atomic+Notify ─┘
 //!                   └── state (read), watches, own outbox       └── state (write), watches, outboxes
 //! ```
 //!
@@ -18,8 +18,10 @@ mod digests;
 pub(crate) mod disk;
 pub(crate) mod listener;
 pub(crate) mod membership;
+mod parker;
 pub(crate) mod replica;
 pub(crate) mod snapshots;
+pub(crate) mod threads;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -40,6 +42,7 @@ use crate::words::member::ProposalSizes;
 use alarm::Alarm;
 use clients::Clients;
 use disk::DiskAnswers;
+use threads::ConnectionThreads;
 
 /// Messages that may wait for the replica; who has more waits with them.
 pub(crate) const INBOX_MAX: usize = 8192;
@@ -74,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) state: RwLock<State>,
     pub(crate) watches: Mutex<Watches>,
     pub(crate) clients: Clients,
+    pub(crate) threads: ConnectionThreads,
     pub(crate) metrics: Metrics,
     pub(crate) throttle: Mutex<BlueThrottle>,
     pub(crate) inbox: mpsc::Sender<Message>,
@@ -123,6 +127,12 @@ impl Shared {
 
     pub(crate) fn write_state(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server has come so far; all connections learn it.
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.stage.send_replace(stage);
+        self.threads.wake(self.clients.all().iter());
     }
 
     pub(crate) fn is_serving(&self) -> bool {

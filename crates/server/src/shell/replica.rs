@@ -16,12 +16,15 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tree::EventKind;
 
+use self::intake::Waits;
 use super::alarm::UNEXPECTED;
 use super::clients::BatchOutboxes;
 use super::digests::{self, Digests};
 use super::disk::{Batch, DiskCommand};
+use super::parker::Parker;
 use super::{Message, Shared, Stage, lock};
 use crate::clock;
+use crate::metrics::Run;
 use crate::quorum::PeerMessage;
 use crate::quorum::peers::Peers;
 use crate::settings::DigestMismatch;
@@ -99,15 +102,16 @@ impl ReplicaThread {
     /// Runs until the replica has stopped.
     pub(crate) fn run(mut self) {
         let guard = self.shared.alarm.guard("the replica thread");
+        let parker = Parker::of_this_thread();
         loop {
             self.carry_out();
             if self.is_stopped || self.shared.alarm.failure().is_some() {
                 break;
             }
-            self.wait();
+            self.wait(&parker);
             self.step();
         }
-        self.shared.stage.send_replace(Stage::Closing);
+        self.shared.enter(Stage::Closing);
         if let Some(member) = self.member.take() {
             member.peers.close();
         }
@@ -115,7 +119,7 @@ impl ReplicaThread {
     }
 
     /// Waits for a message, a durable transaction or a deadline.
-    fn wait(&mut self) {
+    fn wait(&mut self, parker: &Parker) {
         if self.is_stalled() {
             self.shared.metrics.request_throttle_wait_count.add(1);
         }
@@ -126,15 +130,16 @@ impl ReplicaThread {
         let (inbox, bell) = (&mut self.inbox, &self.shared.durable.bell);
         let is_ready = self.durable < self.shared.durable.get() || !self.shared.answers.is_empty();
         let from_peers = member::take(&mut self.member);
-        self.runtime.block_on(async {
+        let something = async {
             tokio::select! {
                 _ = inbox.recv_many(&mut taken, room), if room > 0 => {}
                 () = from_peers => {}
                 () = bell.notified() => {}
-                () = tokio::time::sleep(left) => {}
                 () = std::future::ready(()), if is_ready => {}
             }
-        });
+        };
+        // When the time is over, deadlines are looked at like after everything else.
+        let _ = parker.wait(left, something);
         while taken.len() < room
             && let Ok(message) = self.inbox.try_recv()
         {
@@ -172,7 +177,8 @@ impl ReplicaThread {
             self.replica.step(now, Event::Durable { zxid: durable }, &state, &mut self.effects);
         }
         self.step_peers(now, &state);
-        while let Some(message) = self.next_message(now) {
+        let mut waits = Waits::new(&shared.metrics);
+        while let Some(message) = self.next_message(now, &mut waits) {
             match message {
                 Message::Peer(answer) => drop(answer.send(self.replica.report())),
                 // A caller that went away needs no answer.
@@ -258,31 +264,33 @@ impl ReplicaThread {
     fn carry_part(&mut self, part: &mut Vec<Effect>) {
         let metrics = &self.shared.metrics;
         let (now, wall_ms) = (clock::monotonic(), clock::wall_ms());
+        let (mut ages, mut latencies) =
+            (Run::of(&metrics.propagation_latency), Run::of(&metrics.updatelatency));
         for effect in part.iter() {
             if let Effect::Apply { record, origin } = effect {
                 let age = wall_ms.saturating_sub(record.header.time);
-                metrics.propagation_latency.add(u64::try_from(age).unwrap_or(0));
+                ages.add(u64::try_from(age).unwrap_or(0));
                 if let Some(origin) = origin {
-                    metrics.updatelatency.add(now.since(origin.received));
+                    latencies.add(now.since(origin.received));
                 }
             }
         }
+        drop((ages, latencies));
         let mut report = CarryReport::default();
         let touched = {
             let mut state = self.shared.write_state();
             let mut watches = lock(&self.shared.watches);
-            let mut outboxes =
-                BatchOutboxes { table: self.shared.clients.read(), in_process: &self.shared.in_process };
+            let mut outboxes = BatchOutboxes::new(self.shared.clients.read(), &self.shared.in_process);
             carry_out(now, &mut state, &mut watches, part, &mut outboxes, &mut report);
             // Who waits for an answer is woken before those who watch, who may be many.
-            let table = &outboxes.table;
+            let table = outboxes.table();
             [&mut report.answered, &mut report.told].map(|connections| {
                 connections.sort_unstable();
                 connections.dedup();
                 connections.iter().filter_map(|id| table.get(*id).cloned()).collect::<Vec<_>>()
             })
         };
-        touched.iter().flatten().for_each(|client| client.wake.notify_one());
+        self.shared.threads.wake(touched.iter().flatten());
         self.check(report);
     }
 

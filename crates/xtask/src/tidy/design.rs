@@ -52,7 +52,7 @@ pub(super) const CRATES: &[Row] = &[
         name: "server",
         pure: false,
         ours: &["jute", "ensemble", "election", "zab", "tree", "pipeline", "storage", "replica"],
-        others: &["tokio", "tokio-util", "anyhow", "tracing", "rustix", "socket2", "serde_json"],
+        others: &["tokio", "tokio-util", "hashbrown", "anyhow", "tracing", "rustix", "socket2", "serde_json"],
         in_tests: &["client"],
     },
     Row { name: "client", pure: false, ours: &["jute"], others: &["tokio"], in_tests: &["server"] },

@@ -7,6 +7,17 @@ use pipeline::time::Millis;
 
 use super::super::{Message, lock};
 use super::ReplicaThread;
+use crate::metrics::{Metrics, Run};
+
+/// How long the requests of one batch waited.
+pub(super) struct Waits<'a>([Run<'a>; 2]);
+
+impl<'a> Waits<'a> {
+    pub(super) fn new(metrics: &'a Metrics) -> Self {
+        let summaries = [&metrics.prep_processor_queue_time_ms, &metrics.request_throttle_queue_time_ms];
+        Self(summaries.map(Run::of))
+    }
+}
 
 impl ReplicaThread {
     /// Whether the request throttle holds back what waits.
@@ -19,7 +30,7 @@ impl ReplicaThread {
 
     /// The next message that may be handled.
     // zk: RequestThrottler.run
-    pub(super) fn next_message(&mut self, now: Millis) -> Option<Message> {
+    pub(super) fn next_message(&mut self, now: Millis, waits: &mut Waits<'_>) -> Option<Message> {
         loop {
             if self.is_stalled() {
                 let stale = self.drops_stale(now);
@@ -31,7 +42,7 @@ impl ReplicaThread {
             }
             return match self.waiting.pop_front()? {
                 Message::Event(Event::Request(request)) => {
-                    self.count(&request, now);
+                    self.count(&request, now, waits);
                     Some(Message::Event(self.in_time_or_throttled(request, now)))
                 }
                 other @ (Message::Event(_) | Message::Sessions(_) | Message::Peer(_)) => Some(other),
@@ -49,7 +60,7 @@ impl ReplicaThread {
         if let Some(client) = self.shared.clients.read().get(request.connection) {
             // Later requests of the connection must not overtake the one that is dropped.
             lock(&client.outbox).close(CloseReason::Throttled);
-            client.wake.notify_one();
+            self.shared.threads.wake(std::iter::once(client));
         }
         true
     }
@@ -59,10 +70,11 @@ impl ReplicaThread {
         let throttle = &self.shared.settings.throttle;
         let clients = self.shared.clients.read();
         let Some(client) = clients.get(request.connection) else { return throttle.stale_connection_check };
+        if !throttle.stale_latency_check {
+            return false;
+        }
         let timeout = lock(&client.outbox).opened().map_or(0, |opened| opened.timeout_ms);
-        throttle.stale_latency_check
-            && timeout > 0
-            && now.since(request.received) > u64::try_from(timeout).unwrap_or(u64::MAX)
+        timeout > 0 && now.since(request.received) > u64::try_from(timeout).unwrap_or(u64::MAX)
     }
 
     // zk: RequestThrottler.shouldThrottleOp, Request.isThrottlable
@@ -76,10 +88,9 @@ impl ReplicaThread {
         Event::Request(request)
     }
 
-    fn count(&self, request: &ClientRequest, now: Millis) {
+    fn count(&self, request: &ClientRequest, now: Millis, waits: &mut Waits<'_>) {
         let waited = now.since(request.received);
-        self.shared.metrics.prep_processor_queue_time_ms.add(waited);
-        self.shared.metrics.request_throttle_queue_time_ms.add(waited);
+        waits.0.iter_mut().for_each(|run| run.add(waited));
         if self.is_stale(request, now) {
             self.shared.metrics.stale_requests.add(1);
         }

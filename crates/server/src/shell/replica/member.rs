@@ -211,10 +211,8 @@ impl ReplicaThread {
         *lock(&self.shared.watches) = Watches::new();
         let clients = self.shared.clients.all();
         tracing::info!(clients = clients.len(), "clients are no longer served");
-        for client in clients {
-            lock(&client.outbox).close(CloseReason::RoleChanged);
-            client.wake.notify_one();
-        }
+        clients.iter().for_each(|client| lock(&client.outbox).close(CloseReason::RoleChanged));
+        self.shared.threads.wake(clients.iter());
     }
 
     /// A membership is in force: files first, then ports and peers.
