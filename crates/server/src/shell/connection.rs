@@ -139,7 +139,8 @@ impl Task {
     }
 
     async fn act(&mut self) -> Option<CloseReason> {
-        for action in std::mem::take(&mut self.actions) {
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
             match action {
                 ConnectionAction::Heard(session) => self.client.mark_heard(session),
                 ConnectionAction::Close(reason) => self.close(reason),
@@ -158,6 +159,7 @@ impl Task {
                 },
             }
         }
+        self.actions = actions;
         self.count_large();
         None
     }
@@ -302,6 +304,7 @@ impl Task {
     /// Most sessions do nothing but ping: what they keep in between is what a session costs.
     fn release_buffers(&mut self) {
         self.connection.release_spare();
+        self.actions = Vec::new();
         lock(&self.client.outbox).release_spare();
         if self.writing.is_empty() {
             self.writing = Vec::new();

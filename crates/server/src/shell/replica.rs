@@ -57,8 +57,14 @@ pub(crate) struct ReplicaThread {
     disk: SyncSender<DiskCommand>,
     replica: Replica,
     waiting: VecDeque<Message>,
+    /// Taken from the inbox just now.
+    taken: Vec<Message>,
     member: Option<Member>,
     effects: Vec<Effect>,
+    /// What is left of the effects for state, watches and clients.
+    work: Vec<Effect>,
+    /// As much of it as one hold of the state carries out.
+    part: Vec<Effect>,
     durable: Zxid,
     next_tick: Millis,
     next_container_check: Option<Millis>,
@@ -87,8 +93,11 @@ impl ReplicaThread {
             disk,
             replica,
             waiting: VecDeque::new(),
+            taken: Vec::new(),
             member: None,
             effects,
+            work: Vec::new(),
+            part: Vec::new(),
             is_stopped: false,
             digests: Digests::default(),
         }
@@ -126,13 +135,12 @@ impl ReplicaThread {
         let until = self.deadline();
         let left = Duration::from_millis(until.since(clock::monotonic()));
         let room = BATCH_MAX.saturating_sub(self.waiting.len());
-        let mut taken = Vec::new();
-        let (inbox, bell) = (&mut self.inbox, &self.shared.durable.bell);
+        let (inbox, taken, bell) = (&mut self.inbox, &mut self.taken, &self.shared.durable.bell);
         let is_ready = self.durable < self.shared.durable.get() || !self.shared.answers.is_empty();
         let from_peers = member::take(&mut self.member);
         let something = async {
             tokio::select! {
-                _ = inbox.recv_many(&mut taken, room), if room > 0 => {}
+                _ = inbox.recv_many(taken, room), if room > 0 => {}
                 () = from_peers => {}
                 () = bell.notified() => {}
                 () = std::future::ready(()), if is_ready => {}
@@ -140,13 +148,13 @@ impl ReplicaThread {
         };
         // When the time is over, deadlines are looked at like after everything else.
         let _ = parker.wait(left, something);
-        while taken.len() < room
+        while self.taken.len() < room
             && let Ok(message) = self.inbox.try_recv()
         {
-            taken.push(message);
+            self.taken.push(message);
         }
-        self.shared.metrics.prep_processor_queue_size.add(u64::try_from(taken.len()).unwrap_or(0));
-        self.waiting.extend(taken);
+        self.shared.metrics.prep_processor_queue_size.add(u64::try_from(self.taken.len()).unwrap_or(0));
+        self.waiting.extend(self.taken.drain(..));
         let late = clock::monotonic().since(until);
         if late > PAUSE_MS {
             self.shared.metrics.jvm_pause_time_ms.add(late);
@@ -209,8 +217,9 @@ impl ReplicaThread {
     /// that the disk works while the rest is carried out.
     fn carry_out(&mut self) {
         let mut records = Vec::new();
-        let mut work = Vec::new();
-        for effect in std::mem::take(&mut self.effects) {
+        // Lists of these sizes are kept from batch to batch: to grow one anew for each contends for memory with all other threads.
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Append { record } => records.push(record),
                 Effect::Note { level, what } => self.note(level, &what),
@@ -224,18 +233,21 @@ impl ReplicaThread {
                 | Effect::Reply { .. }
                 | Effect::RefuseSession { .. }
                 | Effect::OpenSession { .. }
-                | Effect::Close { .. } => work.push(effect),
+                | Effect::Close { .. } => self.work.push(effect),
                 Effect::Peer(effect) => {
                     if let Some(effect) = self.carry_out_connections(effect) {
                         self.append(std::mem::take(&mut records));
-                        self.work(std::mem::take(&mut work));
+                        self.work();
                         self.carry_out_peer(effect);
                     }
                 }
             }
         }
+        // What the effects of peers led to stands behind what was there.
+        effects.append(&mut self.effects);
+        self.effects = effects;
         self.append(records);
-        self.work(work);
+        self.work();
     }
 
     fn append(&self, records: Vec<Arc<TxnRecord>>) {
@@ -253,12 +265,17 @@ impl ReplicaThread {
         let _ = self.disk.send(command);
     }
 
-    fn work(&mut self, work: Vec<Effect>) {
-        let mut work = VecDeque::from(work);
-        while !work.is_empty() && self.shared.alarm.failure().is_none() {
-            let mut part = take_part(&mut work);
+    /// Carries out what was put aside, a part under each hold of the state.
+    fn work(&mut self) {
+        let (mut work, mut part) = (std::mem::take(&mut self.work), std::mem::take(&mut self.part));
+        let mut rest = work.drain(..).peekable();
+        while rest.peek().is_some() && self.shared.alarm.failure().is_none() {
+            take_part(&mut rest, &mut part);
             self.carry_part(&mut part);
+            part.clear();
         }
+        drop(rest);
+        (self.work, self.part) = (work, part);
     }
 
     fn carry_part(&mut self, part: &mut Vec<Effect>) {
@@ -339,16 +356,14 @@ impl ReplicaThread {
 }
 
 /// Effects with at most [`APPLY_MAX`] transactions among them.
-fn take_part(work: &mut VecDeque<Effect>) -> Vec<Effect> {
+fn take_part(work: &mut impl Iterator<Item = Effect>, part: &mut Vec<Effect>) {
     let mut applies = 0;
-    let mut part = Vec::new();
     while applies < APPLY_MAX
-        && let Some(effect) = work.pop_front()
+        && let Some(effect) = work.next()
     {
         applies += usize::from(matches!(effect, Effect::Apply { .. }));
         part.push(effect);
     }
-    part
 }
 
 /// The first point after `now` of a grid that goes through `at`.

@@ -59,9 +59,7 @@ fn stats_in_the_result_are_those_right_after_each_part() {
                 assert_eq!(*op, OpCode::Create);
                 (*path, stat.num_children, stat.data_length, stat.version)
             }
-            OpResult::DataSet { path, stat } => {
-                (*path, stat.num_children, stat.data_length, stat.version)
-            }
+            OpResult::DataSet { path, stat } => (*path, stat.num_children, stat.data_length, stat.version),
             OpResult::Checked { path } => (*path, -1, -1, -1),
             OpResult::Deleted { path } => (*path, -2, -2, -2),
             OpResult::SessionCreated { .. }
