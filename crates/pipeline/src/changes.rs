@@ -46,10 +46,10 @@ pub enum Data {
     New(Option<Bytes>),
 }
 
-/// A znode as it will be.
+/// A znode that was looked for.
 #[derive(Debug)]
 pub struct Seen<'s> {
-    /// The znode.
+    /// As it will be.
     pub node: Node,
     /// The same as it is in the state; nothing when a transaction under way changes it.
     pub applied: Option<NodeView<'s>>,

@@ -43,7 +43,7 @@ pub struct CarryReport {
 /// Carries out what concerns state, watches and clients, in order; leaves the rest for the caller.
 ///
 /// * Events of a transaction stand in an outbox before its reply, and both before whatever a later transaction adds.
-/// * After a transaction that cannot be applied nothing more is carried out.
+/// * After a transaction that cannot be applied nothing more is carried out; events of its first parts may stand in outboxes.
 // zk: FinalRequestProcessor.processRequest
 pub fn carry_out(
     now: Millis,

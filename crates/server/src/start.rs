@@ -111,13 +111,14 @@ pub(crate) fn start_on<D: Disk>(disk: D, settings: Settings, alarm: Alarm) -> Re
     let has_history = recovery.has_history;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .thread_name("peers")
+        .thread_name("tasks")
         .build()
         .map_err(|error| StartError::system("start the runtime", &error))?;
-    let threads = ConnectionThreads::start()
+    let threads = ConnectionThreads::start(&alarm)
         .map_err(|error| StartError::system("start the threads of connections", &error))?;
     let (inbox, messages) = mpsc::channel(INBOX_MAX);
-    let (shared, store, is_stale) = share(settings, recovery, inbox, threads, alarm, address);
+    let (shared, store, is_stale) =
+        share(settings, recovery, inbox, threads, runtime.handle().clone(), alarm, address);
     shared.metrics.dbinittime.add(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let mut handle = Handle { shared, threads: Vec::new(), runtime: Some(runtime) };
     handle.spawn_threads(messages, &store, has_history)?;
@@ -135,6 +136,7 @@ fn share<D: Disk>(
     recovery: Recovery<D>,
     inbox: mpsc::Sender<Message>,
     threads: ConnectionThreads,
+    tasks: tokio::runtime::Handle,
     alarm: Alarm,
     address: Option<SocketAddr>,
 ) -> (Arc<Shared>, Store<D>, bool) {
@@ -166,6 +168,7 @@ fn share<D: Disk>(
         watches: Mutex::new(Watches::new()),
         clients: Clients::default(),
         threads,
+        tasks,
         stage: watch::Sender::new(Stage::Serving),
         mode: ModeCell::new(settings.ensemble.is_none().then_some(Mode::Standalone)),
         answers: DiskAnswers::default(),

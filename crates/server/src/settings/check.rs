@@ -14,6 +14,8 @@ use super::{
 
 /// The reference's `jute.maxbuffer`.
 const FRAME_MAX_DEFAULT: i32 = 0xf_ffff;
+/// No name of a znode is longer: a tree keeps its length beside two flags.
+const FRAME_MAX_LIMIT: i32 = (1 << 30) - 1;
 /// The least slack that the reference grants.
 const FRAME_EXTRA_MIN: i32 = 1024;
 /// Fewer snapshots than this are never kept.
@@ -152,9 +154,18 @@ fn session(values: &Values<'_>) -> Result<SessionSettings, SettingsError> {
     Ok(SessionSettings { tick_ms, min_timeout_ms, max_timeout_ms })
 }
 
+// diverges(frame-max): the reference takes any number
+fn frame_max(values: &Values<'_>) -> i32 {
+    let wanted = values.int("jute.maxbuffer", FRAME_MAX_DEFAULT);
+    if wanted > FRAME_MAX_LIMIT {
+        values.warn(format!("jute.maxbuffer={wanted}: at most {FRAME_MAX_LIMIT}, taken as that"));
+    }
+    wanted.clamp(0, FRAME_MAX_LIMIT)
+}
+
 fn client(values: &Values<'_>, member: Option<&ensemble::Member>) -> Result<ClientSettings, SettingsError> {
     let ClientAddress { address, any_host, awaited } = client_address(values, member)?;
-    let frame_max = values.int("jute.maxbuffer", FRAME_MAX_DEFAULT).max(0);
+    let frame_max = frame_max(values);
     let frame_extra = values.int("zookeeper.jute.maxbuffer.extrasize", frame_max).max(FRAME_EXTRA_MIN);
     Ok(ClientSettings {
         address,

@@ -187,6 +187,13 @@ fn jvm_settings_are_named_once() {
 }
 
 #[test]
+fn a_frame_is_shorter_than_the_longest_name_that_a_tree_keeps() {
+    let settings = check_with("", &[("jute.maxbuffer", "2147483647")]).unwrap();
+    assert_eq!(settings.client.frame_max, (1 << 30) - 1);
+    assert!(settings.warnings.iter().any(|warning| warning.contains("jute.maxbuffer=2147483647")));
+}
+
+#[test]
 fn properties_are_read_by_javas_rules() {
     let defines = [
         ("zookeeper.snapCount", "0x10"),

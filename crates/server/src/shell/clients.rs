@@ -26,7 +26,7 @@ pub(crate) struct Client {
     pub(crate) outbox: Mutex<Outbox>,
     /// Where its task runs.
     pub(crate) place: Place,
-    /// Rings when the outbox changed by another hand.
+    /// Rings when the outbox changed by another hand, or the server came a stage further.
     bell: Notify,
     /// It is to be woken already.
     is_to_be_woken: AtomicBool,
@@ -98,7 +98,8 @@ pub(crate) struct Clients(RwLock<Table>);
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     by_id: HashMap<ConnectionId, Arc<Client>>,
-    by_address: HashMap<IpAddr, usize>,
+    /// By a hash that clients cannot foresee, for they choose what stands here.
+    by_address: std::collections::HashMap<IpAddr, usize>,
     last_id: u64,
     /// What connections that are gone have counted.
     departed: Share,
@@ -268,12 +269,10 @@ pub(super) fn test_client(id: u64, remote: SocketAddr, place: Place) -> Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::threads::ConnectionThreads;
 
     fn admit(clients: &Clients, remote: &str, total: usize, address: usize) -> Result<Arc<Client>, Full> {
         let remote = remote.parse().unwrap();
-        let place = ConnectionThreads::start().unwrap().place();
-        clients.admit(remote, total, address, |id| test_client(id.0, remote, place))
+        clients.admit(remote, total, address, |id| test_client(id.0, remote, Place::nowhere()))
     }
 
     #[test]

@@ -215,7 +215,11 @@ impl Task {
 
     async fn word(&mut self, word: [u8; 4], rest: &[u8]) -> CloseReason {
         self.client.interest.store(0, Relaxed);
-        self.writing = words::answer(&self.shared, word, rest).await;
+        // Some walk all that there is, which the other connections of this thread must not wait for.
+        let (shared, rest) = (Arc::clone(&self.shared), rest.to_vec());
+        let answer = self.shared.tasks.spawn(async move { words::answer(&shared, word, &rest).await });
+        // Only the end of the process leaves it without an answer.
+        self.writing = answer.await.unwrap_or_default();
         self.written = 0;
         self.shared.clients.count_sent();
         self.close(CloseReason::Requested);

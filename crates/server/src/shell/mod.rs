@@ -7,7 +7,7 @@
 //!                   └── state (read), watches, own outbox       └── state (write), watches, outboxes
 //! ```
 //!
-//! * Locks are taken in the order state, watches, clients, outbox; nobody waits for anything else while holding one.
+//! * Locks are taken in the order state, watches, clients, outbox or a thread's list of changed connections; nobody waits for anything else while holding one.
 //! * The disk thread never waits for the replica thread, so that the two cannot stop each other.
 //! * A thread or task that ends unexpectedly ends the process: [`alarm`].
 
@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) watches: Mutex<Watches>,
     pub(crate) clients: Clients,
     pub(crate) threads: ConnectionThreads,
+    /// Where all tasks run but those of connections.
+    pub(crate) tasks: tokio::runtime::Handle,
     pub(crate) metrics: Metrics,
     pub(crate) throttle: Mutex<BlueThrottle>,
     pub(crate) inbox: mpsc::Sender<Message>,

@@ -27,7 +27,7 @@ impl Parker {
         Self(Waker::from(Arc::new(Unpark(std::thread::current()))))
     }
 
-    /// What the future brings; nothing when that takes longer. It is polled at least once.
+    /// What the future brings; nothing when that takes longer. It is polled at least once, and not when the time is over.
     pub(crate) fn wait<T>(&self, at_most: Duration, future: impl Future<Output = T>) -> Option<T> {
         let began = Instant::now();
         let mut future = pin!(future);
@@ -36,11 +36,10 @@ impl Parker {
             if let Poll::Ready(out) = future.as_mut().poll(&mut context) {
                 return Some(out);
             }
-            let left = at_most.saturating_sub(began.elapsed());
-            if left.is_zero() {
+            std::thread::park_timeout(at_most.saturating_sub(began.elapsed()));
+            if began.elapsed() >= at_most {
                 return None;
             }
-            std::thread::park_timeout(left);
         }
     }
 }
@@ -65,8 +64,20 @@ mod tests {
     #[test]
     fn another_thread_ends_it() {
         let (tell, mut told) = tokio::sync::mpsc::channel(1);
-        let other = std::thread::spawn(move || tell.blocking_send(7).unwrap());
-        assert_eq!(Parker::of_this_thread().wait(PATIENCE, told.recv()), Some(Some(7)));
+        let (waits, is_waiting) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            is_waiting.recv().unwrap();
+            tell.blocking_send(7).unwrap();
+        });
+        let future = std::future::poll_fn(|context| {
+            let polled = told.poll_recv(context);
+            if polled.is_pending() {
+                // Once told, the other thread listens no more.
+                let _ = waits.send(());
+            }
+            polled
+        });
+        assert_eq!(Parker::of_this_thread().wait(PATIENCE, future), Some(Some(7)));
         other.join().unwrap();
     }
 }

@@ -307,7 +307,9 @@ impl ReplicaThread {
                 connections.iter().filter_map(|id| table.get(*id).cloned()).collect::<Vec<_>>()
             })
         };
-        self.shared.threads.wake(touched.iter().flatten());
+        if report.halt.is_none() {
+            self.shared.threads.wake(touched.iter().flatten());
+        }
         self.check(report);
     }
 

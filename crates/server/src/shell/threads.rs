@@ -1,6 +1,7 @@
 //! The threads that serve connections, each with a runtime of its own.
 //!
 //! * A connection stays with one thread for good: what happens to it never moves from one to another.
+//! * Nothing that takes long runs here: four-letter words are answered by the runtime of all other tasks.
 //! * Who changes outboxes from elsewhere wakes each thread once for all its connections, which the thread then wakes by itself: a
 //!   wake-up across threads costs a system call, one within a thread none.
 
@@ -13,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::alarm::Alarm;
 use super::clients::Client;
 use super::lock;
 
@@ -27,7 +29,8 @@ pub(crate) struct ConnectionThreads {
 struct Thread {
     runtime: Handle,
     connections: AtomicUsize,
-    /// Whose outbox changed since the bell rang last, in the order in which they are to be woken.
+    /// Whose outbox changed since the bell rang last, each once, in the order in which they are to be woken. While it is held no other
+    /// lock is taken.
     changed: Mutex<Vec<Arc<Client>>>,
     bell: Notify,
     /// Rings when the thread is to end.
@@ -42,17 +45,21 @@ pub(crate) struct Place {
 
 impl ConnectionThreads {
     /// Starts as many as the machine runs at once.
-    pub(crate) fn start() -> io::Result<Self> {
-        let threads = Self { threads: Vec::new(), joins: Mutex::default() };
-        let count = std::thread::available_parallelism().map_or(1, NonZero::get);
-        (0..count).try_fold(threads, |mut threads, _| {
-            threads.add()?;
-            Ok(threads)
-        })
+    pub(crate) fn start(alarm: &Alarm) -> io::Result<Self> {
+        Self::start_some(alarm, std::thread::available_parallelism().map_or(1, NonZero::get))
     }
 
-    fn add(&mut self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    fn start_some(alarm: &Alarm, count: usize) -> io::Result<Self> {
+        let mut threads = Self { threads: Vec::new(), joins: Mutex::default() };
+        let started = (0..count).try_for_each(|_| threads.add(alarm));
+        if started.is_err() {
+            threads.stop();
+        }
+        started.map(|()| threads)
+    }
+
+    fn add(&mut self, alarm: &Alarm) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let thread = Arc::new(Thread {
             runtime: runtime.handle().clone(),
             connections: AtomicUsize::new(0),
@@ -60,10 +67,11 @@ impl ConnectionThreads {
             bell: Notify::new(),
             end: Notify::new(),
         });
-        let own = Arc::clone(&thread);
+        let (own, alarm) = (Arc::clone(&thread), alarm.clone());
         let join = std::thread::Builder::new().name("connections".to_owned()).spawn(move || {
+            let guard = alarm.guard("a thread of connections");
             runtime.block_on(own.wake_until_end());
-            runtime.shutdown_background();
+            guard.done();
         })?;
         self.threads.push(thread);
         lock(&self.joins).push(join);
@@ -84,7 +92,10 @@ impl ConnectionThreads {
             let own = clients.clone().filter(|client| Arc::ptr_eq(&client.place.thread, thread));
             let mut changed = lock(&thread.changed);
             changed.extend(own.filter(|client| client.note_changed()).cloned());
-            if !changed.is_empty() {
+            let has_changed = !changed.is_empty();
+            // Who is woken takes it first.
+            drop(changed);
+            if has_changed {
                 thread.bell.notify_one();
             }
         }
@@ -94,13 +105,29 @@ impl ConnectionThreads {
     pub(crate) fn stop(&self) {
         self.threads.iter().for_each(|thread| thread.end.notify_one());
         for join in lock(&self.joins).drain(..) {
-            // A task that panicked has raised the alarm.
+            // A thread that panicked has raised the alarm.
             let _ = join.join();
         }
+        // Nobody is woken any more, and who is in the list holds the thread.
+        self.threads.iter().for_each(|thread| lock(&thread.changed).clear());
     }
 }
 
 impl Place {
+    /// A place where nothing runs.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let thread = Thread {
+            runtime: runtime.handle().clone(),
+            connections: AtomicUsize::new(1),
+            changed: Mutex::default(),
+            bell: Notify::new(),
+            end: Notify::new(),
+        };
+        Self { thread: Arc::new(thread) }
+    }
+
     /// Runs a task at this place.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.thread.runtime.spawn(task)
@@ -138,6 +165,10 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
+    fn threads(count: usize) -> ConnectionThreads {
+        ConnectionThreads::start_some(&Alarm::new(false), count).unwrap()
+    }
+
     fn client(threads: &ConnectionThreads, id: u64) -> Arc<Client> {
         let remote: SocketAddr = "10.0.0.1:1".parse().unwrap();
         Arc::new(test_client(id, remote, threads.place()))
@@ -145,8 +176,7 @@ mod tests {
 
     #[test]
     fn connections_are_spread_and_places_come_back() {
-        let mut threads = ConnectionThreads { threads: Vec::new(), joins: Mutex::default() };
-        (0..3).for_each(|_| threads.add().unwrap());
+        let threads = threads(3);
         let counts = |threads: &ConnectionThreads| -> Vec<_> {
             threads.threads.iter().map(|thread| thread.connections.load(Relaxed)).collect()
         };
@@ -161,18 +191,24 @@ mod tests {
 
     #[test]
     fn each_is_woken_once_on_its_own_thread_however_often_it_changed_before() {
-        let mut threads = ConnectionThreads { threads: Vec::new(), joins: Mutex::default() };
-        (0..2).for_each(|_| threads.add().unwrap());
+        let threads = threads(2);
         let clients: Vec<_> = (0..4).map(|id| client(&threads, id)).collect();
         let (tell, told) = channel();
         // Nobody runs on a thread that waits here, so all changes are there before anybody is woken.
-        let gates: Vec<_> = (0..2)
-            .map(|number| {
-                let (open, gate) = channel::<()>();
-                threads.threads[number].runtime.spawn(async move { gate.recv().unwrap() });
+        let (enter, entered) = channel();
+        let gates: Vec<_> = threads
+            .threads
+            .iter()
+            .map(|thread| {
+                let ((open, gate), enter) = (channel::<()>(), enter.clone());
+                thread.runtime.spawn(async move {
+                    enter.send(()).unwrap();
+                    gate.recv().unwrap();
+                });
                 open
             })
             .collect();
+        gates.iter().for_each(|_| entered.recv_timeout(PATIENCE).unwrap());
         for client in &clients {
             let (tell, own) = (tell.clone(), Arc::clone(client));
             client.place.spawn(async move {

@@ -13,7 +13,7 @@ impl State {
     /// Applies a committed transaction and tells what watches may fire for, in that order, each right after its change.
     ///
     /// * The last zxid moves once, after the whole transaction.
-    /// * On `Err` the transaction may be applied in part; the state is of no further use.
+    /// * On `Err` the transaction may be applied, and told of, in part; the state is of no further use.
     // zk: DataTree.processTxn
     // diverges(apply-error-halts): the reference goes on after a transaction that it cannot apply
     pub fn apply<'r>(

@@ -115,7 +115,8 @@ pub(crate) struct PayloadShape(u32);
 
 impl PayloadShape {
     fn join(name: &str, data: Option<&[u8]>) -> (Box<[u8]>, Self) {
-        let name_length = u32::try_from(name.len()).expect("invariant: a name is shorter than a frame");
+        let name_length = u32::try_from(name.len()).ok().filter(|length| *length < PLAIN_NAME);
+        let name_length = name_length.expect("invariant: a name is shorter than any frame that is let in");
         let null = if data.is_none() { NULL_DATA } else { 0 };
         let plain = if write::is_plain(name) { PLAIN_NAME } else { 0 };
         let data = data.unwrap_or_default();
