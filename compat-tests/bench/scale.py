@@ -19,8 +19,8 @@ from growth import endurance, exponent, exponent_text
 from judge import OURS, REFERENCE, SIDES
 from sides import address
 from states import QUIET, ROOT, first_read
-from tables import _rows, number
-from trial import Trial, mntr
+from tables import markdown_table, number, plain_table
+from trial import Trial, mntr_number
 from wire import GET_CHILDREN, Client, text
 
 HEADER = ["row", "number", "RSS B each", "server CPU µs each", "made per s", "beside", "command"]
@@ -84,7 +84,7 @@ def hold(lab, server, held, count, timeout):
     """Opens so many sessions, which stay as long as `held`; the last command of those that opened them."""
     shares = [{"connections": min(HELD, count - first), "sources": f"127.0.0.{2 + place // PER_ADDRESS}"} for place, first in enumerate(range(0, count, HELD))]
     runs = held.enter_context(lab.generator.held("idle", [address(server)], "sessions", 600, shares, timeout=timeout))
-    if (alive := mntr(server, "num_alive_connections")) is not None and alive < count:
+    if (alive := mntr_number(server, "num_alive_connections")) is not None and alive < count:
         raise AssertionError(f"{alive:.0f} sessions stand, not {count}")
     return f"{command_of(runs[-1].words)}, {len(runs)} times"
 
@@ -258,8 +258,7 @@ def main():
         os.environ["APACHE_HEAP"] = large if row.needs_heap else SMALL_HEAP
         for side in lab.sides:
             measure(lab, side, row)
-    lab.end(markdown(lab.results), "\n".join([*trial.about(lab.results), "", trial.plain(HEADER, lines(lab.results)), "", *growths(lab.results), "",
-                                              trial.plain(ENDURING, enduring(lab.results))]))
+    lab.end(markdown(lab.results), plain(lab.results))
 
 
 def measure(lab, side, row):
@@ -336,12 +335,23 @@ def enduring(results):
     return found
 
 
+def plain(results):
+    steps, long = lines(results), enduring(results)
+    return paragraphs(trial.about(results), steps and plain_table(HEADER, steps, range(1, 6)), growths(results),
+                      long and plain_table(ENDURING, long, range(1, 6)))
+
+
 def markdown(results):
+    steps, long = [[*line[:-1], f"`{line[-1]}`"] for line in lines(results)], enduring(results)
     commands = {one["command"] for sides in results["rows"].values() for told in sides.values() for one in told if "command" in one}
-    text_ = [*trial.about(results), "", f"{REFERENCE} / {OURS}:", "",
-             *_rows(HEADER, [[*line[:-1], f"`{line[-1]}`"] for line in lines(results)], right=range(1, 5)), "", *(f"* {line}" for line in growths(results)), "",
-             *_rows(ENDURING, enduring(results)), "", "What `scripts/scale` runs against each server:", "", *(f"* `{command}`" for command in sorted(commands))]
-    return "\n".join(text_) + "\n"
+    return paragraphs(trial.about(results), steps and [f"{REFERENCE} / {OURS}:", "", *markdown_table(HEADER, steps, range(1, 5))],
+                      [f"* {line}" for line in growths(results)], long and markdown_table(ENDURING, long),
+                      ["What `scripts/scale` runs against each server:"], [f"* `{command}`" for command in sorted(commands)]) + "\n"
+
+
+def paragraphs(*blocks):
+    """Those that have lines: there is no table of rows that were not chosen."""
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 if __name__ == "__main__":

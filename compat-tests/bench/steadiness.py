@@ -16,10 +16,11 @@ from judge import OURS, REFERENCE, SIDES
 from series import Steady, replies_of, series_text, steady, verdict
 from sides import address
 from states import ROOT, settle, snapshots
-from tables import _rows, number
-from trial import Trial, mntr, until
+from tables import markdown_table, number, plain_table
+from trial import Trial, mntr_number, until
 
 HEADER = ["event", "lasted s", "worst second, writes", "longest silence ms", "p50 ms", "p99.9 ms", "max ms", "verdict"]
+RIGHT = range(1, 7)
 
 
 @dataclass(frozen=True)
@@ -167,13 +168,13 @@ def learner(lab, side):
         shutil.rmtree(late.data)
         leader = ensemble.leader()
         fill(lab, [leader])
-        sent = mntr(leader, "snap_count") or 0
+        sent = mntr_number(leader, "snap_count") or 0
         with writing(lab, [leader]) as writes:
             with writes.event():
                 late.spawn()
                 until(lambda: "Mode: follower" in four_letters(late.port, "srvr"), lab.amounts.within, "the learner serves")
             told = writes.told()
-        if not (mntr(leader, "snap_count") or 0) > sent:
+        if not (mntr_number(leader, "snap_count") or 0) > sent:
             raise AssertionError("the leader did not send a snapshot")
         yield SNAP, told, f"{lab.amounts.nodes:,} nodes"
 
@@ -199,21 +200,21 @@ def expiring(lab, side):
         shares = [{"root": f"/sessions{place}"} for place in range(OPENERS)]
         with lab.generator.held("idle", [address(server)], "sessions", 240, shares, connections=amounts.sessions // OPENERS, timeout=amounts.timeout,
                                 ephemerals=1) as held, writing(lab, [server]) as writes:
-            standing = mntr(server, "ephemerals_count")
+            standing = mntr_number(server, "ephemerals_count")
             if standing != amounts.sessions:
                 raise AssertionError(f"{standing} ephemeral nodes, not {amounts.sessions}")
             for running in held:
                 running.end()
             with writes.event():
                 until(lambda: begun(server, standing, writes), amounts.timeout / 1e3 + 30, "the first session expires")
-                until(lambda: mntr(server, "ephemerals_count") == 0, amounts.within, "all sessions expire", every=0.2)
+                until(lambda: mntr_number(server, "ephemerals_count") == 0, amounts.within, "all sessions expire", every=0.2)
             yield EXPIRE, writes.told(), f"{amounts.sessions:,} sessions"
 
 
 def begun(server, standing, writes):
     """The event begins with the last look at which all were there."""
     now = time.time()
-    if mntr(server, "ephemerals_count") in (standing, None):
+    if mntr_number(server, "ephemerals_count") in (standing, None):
         writes.begin(now)
         return False
     return True
@@ -257,7 +258,7 @@ def main():
     for rows, measure in scenarios:
         for side in lab.sides:
             one_scenario(lab, side, rows, measure)
-    lab.end(markdown(lab.results), "\n".join([*trial.about(lab.results), "", trial.plain(HEADER, lines(lab.results)), "", *all_series(lab.results)]))
+    lab.end(markdown(lab.results), "\n".join([*trial.about(lab.results), "", *plain_table(HEADER, lines(lab.results), RIGHT), "", *all_series(lab.results)]))
 
 
 def one_scenario(lab, side, rows, measure):
@@ -300,7 +301,7 @@ def all_series(results):
 
 def markdown(results):
     text = [*trial.about(results), "", f"Sets of 128 B at a fixed rate meanwhile. {REFERENCE} / {OURS}; `scripts/steadiness --events NAME` makes a line.", "",
-            *_rows(HEADER, lines(results), right=range(1, 7)), "", "Writes acknowledged in each second, the event between the bars:", "",
+            *markdown_table(HEADER, lines(results), RIGHT), "", "Writes acknowledged in each second, the event between the bars:", "",
             *(f"* {line}" for line in all_series(results))]
     return "\n".join(text) + "\n"
 

@@ -5,8 +5,10 @@ from targets import METRICS, TARGETS
 
 BEGIN, END = "<!-- bench: begin, written by scripts/bench -->", "<!-- bench: end -->"
 HEADER = ["row", "", REFERENCE, OURS, "ratio", "must", "aim", "verdict"]
+HEADER_RIGHT = range(2, 5)
 FIGURES = ["rate", "p50", "p99", "cpu"]
 MILLISECONDS_FROM = 10_000
+QUICK_RUN = "A quick run, which shows that the tool works; its figures mean nothing."
 
 
 def number(value):
@@ -91,28 +93,31 @@ def markdown(results, rows, limits, verdicts, rails, chart="chart.svg"):
     head, *broken = rails_text(rails)
     lines = [*(line for line in about(results)), "", f"{tally(verdicts)}. {head}", ""]
     lines += [f"* {text}" for text in broken] + ([""] if broken else [])
-    lines += [f"![How many times better]({chart})", "", *_rows(HEADER, target_lines(verdicts), right=range(2, 5)), ""]
+    lines += [f"![How many times better]({chart})", "", *markdown_table(HEADER, target_lines(verdicts), HEADER_RIGHT), ""]
     columns = [METRICS[metric].label + (f" {METRICS[metric].unit}" if METRICS[metric].unit == "µs" else "") for metric in FIGURES]
-    lines += [f"{REFERENCE} / {OURS}:", "", *_rows(["row", *columns], figure_lines(rows), right=range(1, 5)), ""]
-    lines += ["The limits of the machine:", "", *_rows(["limit", *columns], limit_lines(limits), right=range(1, 5))]
+    lines += [f"{REFERENCE} / {OURS}:", "", *markdown_table(["row", *columns], figure_lines(rows), range(1, 5)), ""]
+    lines += ["The limits of the machine:", "", *markdown_table(["limit", *columns], limit_lines(limits), range(1, 5))]
     return "\n".join(lines) + "\n"
 
 
 def about(results):
     """Machine, date and manner, one sentence each."""
-    machine, rounds = results["machine"], results["rounds"]
-    manner = "A quick run, which shows that the tool works; its figures mean nothing." if results["quick"] else \
+    rounds = results["rounds"]
+    manner = QUICK_RUN if results["quick"] else \
         f"{'One round' if rounds == 1 else f'Medians of {rounds} rounds'}, both servers in turn, each on an empty directory; the load on the same machine."
-    return [f"{results['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, Linux {machine['kernel']}, {machine['disk']}; "
-            f"{REFERENCE} {results['reference']}, {OURS} {results['ours']}.", manner]
+    return [f"{circumstances(results)}.", manner]
+
+
+def circumstances(results):
+    """Date, machine and both releases."""
+    machine = results["machine"]
+    return f"{results['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, Linux {machine['kernel']}, {machine['disk']}; " \
+           f"{REFERENCE} {results['reference']}, {OURS} {results['ours']}"
 
 
 def plain(verdicts):
     """The same for a terminal."""
-    lines = [HEADER, *target_lines(verdicts)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    return "\n".join("  ".join(cell.rjust(width) if 2 <= column < 5 else cell.ljust(width) for column, (cell, width) in enumerate(zip(line, widths))).rstrip()
-                     for line in lines)
+    return "\n".join(plain_table(HEADER, target_lines(verdicts), HEADER_RIGHT))
 
 
 def put_between(text, block):
@@ -124,9 +129,18 @@ def put_between(text, block):
     return f"{head}{BEGIN}\n{block.strip()}\n{END}{tail}"
 
 
-def _rows(header, lines, right=()):
+def markdown_table(header, lines, right=()):
+    """Its lines; the columns of `right` end together."""
     rules = ["---:" if column in right else "---" for column in range(len(header))]
     return [f"| {' | '.join(cells)} |" for cells in (header, rules, *lines)]
+
+
+def plain_table(header, lines, right=()):
+    """The same for a terminal."""
+    lines = [header, *lines]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return ["  ".join(cell.rjust(width) if column in right else cell.ljust(width) for column, (cell, width) in enumerate(zip(line, widths))).rstrip()
+            for line in lines]
 
 
 assert set(METRICS) >= {target.metric for target in TARGETS}

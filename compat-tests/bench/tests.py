@@ -1,27 +1,30 @@
 """Tests of what needs no server: medians, verdicts, tables, the chart. Ends with the counts that `scripts/test` adds up."""
 
 import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree as Xml
 from pathlib import Path
+from unittest import mock
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), *(str(HERE.parent / folder) for folder in ("lib", "ensembles", "faults"))]
-import bench  # noqa: E402
-import chart  # noqa: E402
-import generator  # noqa: E402
-import instructions  # noqa: E402
-import growth  # noqa: E402
-import machine  # noqa: E402
-import scale  # noqa: E402
-import series  # noqa: E402
-import states  # noqa: E402
-import steadiness  # noqa: E402
-import tables  # noqa: E402
-import trial  # noqa: E402
-from judge import ECHO, OURS, REFERENCE, SYNC, Rail, holds, judge, medians, rails, summary, verdicts  # noqa: E402
-from rows import SCENARIOS  # noqa: E402
-from targets import LONE_WRITES, METRICS, TARGETS, Bound, Target  # noqa: E402
+import workbench
+
+import bench
+import chart
+import generator
+import growth
+import harness
+import instructions
+import machine
+import scale
+import series
+import states
+import steadiness
+import tables
+import trial
+from judge import ECHO, OURS, REFERENCE, SYNC, Rail, holds, judge, medians, rails, summary, verdicts
+from rows import SCENARIOS
+from targets import LONE_WRITES, METRICS, TARGETS, Bound, Target
 
 LIMITS = {ECHO: {"p50": 50.0}, SYNC: {"p50": 80.0}}
 
@@ -138,12 +141,17 @@ class Telling(unittest.TestCase):
         self.assertEqual(widths, {9, 6})
         self.assertIn("set 128 B 1x1  p50", tables.plain(judged))
 
+    def test_columns_of_numbers_end_together(self):
+        header, lines = ["a", "number", "c"], [["long", "1", "x"]]
+        self.assertEqual(tables.plain_table(header, lines, [1]), ["a     number  c", "long       1  x"])
+        self.assertEqual(tables.markdown_table(header, lines, [1]), ["| a | number | c |", "| --- | ---: | --- |", "| long | 1 | x |"])
+
     def test_what_is_broken_or_missing_is_told(self):
         said = tables.rails_text([Rail("a", "b", True, ""), Rail("row", "p99 no worse", False, "11 to 10 µs")])
         self.assertEqual(said, ["Guard rails: 1 of 2 hold.", "row: p99 no worse: 11 to 10 µs"])
         unknown = [judge(target("cpu", Bound(ratio=0.5)), rows("cpu", None, 1), {})]
         self.assertEqual(tables.tally(unknown), "0 of 0 targets met, 0 of them as aimed; 1 without figures")
-        self.assertEqual(bench.failures(results()), ["set 128 B 1x1, Apache: why"])
+        self.assertEqual(workbench.failures(results()), ["set 128 B 1x1, Apache: why"])
 
     def test_a_readme_keeps_what_stands_around_the_markers(self):
         text = f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n"
@@ -175,6 +183,21 @@ class Telling(unittest.TestCase):
         return verdicts(measured, limits), rails(measured, limits)
 
 
+class Limits:
+    """Of open files; only root may raise the hard one."""
+
+    def __init__(self, soft, hard, is_root):
+        self.now, self.is_root = (soft, hard), is_root
+
+    def get(self, _):
+        return self.now
+
+    def set(self, _, limits):
+        if limits[1] > self.now[1] and not self.is_root:
+            raise ValueError("not allowed to raise maximum limit")
+        self.now = limits
+
+
 class Measuring(unittest.TestCase):
     def test_seconds_without_a_reply(self):
         for told, expected in [
@@ -198,13 +221,27 @@ class Measuring(unittest.TestCase):
         for folder, expected in [("/data/deep/er", "xfs on /dev/b"), ("/data/deeper", "tmpfs on tmpfs"), ("/x", "ext4 on /dev/a")]:
             self.assertEqual(machine.file_system(mounts, folder), expected)
 
+    def test_as_many_open_files_as_are_wanted_or_as_there_can_be(self):
+        for soft, hard, wanted, is_root, expected in [(10, 50, None, False, (50, 50)), (50, 50, None, False, (50, 50)), (10, 50, 20, False, (20, 50)),
+                                                      (30, 50, 20, False, (30, 50)), (10, 50, 90, True, (90, 90)), (10, 50, 90, False, (50, 50))]:
+            limits = Limits(soft, hard, is_root)
+            with mock.patch.multiple(workbench.resource, getrlimit=limits.get, setrlimit=limits.set):
+                self.assertEqual((workbench.allow_open_files(wanted), limits.now), (expected[0], expected))
+
+    def test_a_number_of_mntr(self):
+        told = "zk_version\t3.9.5, built long ago\nzk_snap_count\t12\nzk_avg_latency\t0.5\n"
+        for said, name, expected in [(told, "snap_count", 12), (told, "avg_latency", 0.5), (told, "count", None), ("", "snap_count", None),
+                                     ("This ZooKeeper instance is not currently serving requests\n", "snap_count", None)]:
+            with mock.patch.object(harness, "four_letters", return_value=said):
+                self.assertEqual(trial.mntr_number(mock.Mock(port=1), name), expected)
+
     def test_syncs_take_their_time(self):
-        with bench.tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             told = machine.syncs(folder, 0.02)
             self.assertTrue(told["rate"] > 0 and told["p50"] <= told["p99"] and not list(Path(folder).iterdir()))
 
     def test_only_the_snapshot_of_an_empty_tree_stays(self):
-        with bench.tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             for name in ("snapshot.0", "snapshot.1f", "snapshot.100000000", "log.1"):
                 (Path(folder) / name).touch()
             self.assertEqual(states.remove_snapshots(Path(folder)), ["snapshot.1f", "snapshot.100000000"])
@@ -298,7 +335,7 @@ class Steadying(unittest.TestCase):
             self.assertEqual(series.verdict(reference, ours), says)
 
     def test_replies_are_read_in_the_order_in_which_they_came(self):
-        with bench.tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "replies"
             file.write_text("20 1\n10 2\n")
             self.assertEqual(series.replies_of(file), [(10, 2), (20, 1)])
@@ -311,10 +348,10 @@ class Steadying(unittest.TestCase):
         self.assertIn("| a log rolls | – / 3 | – / 10 | – / 100 | – / 1 | – / 1 | – / 1 | holds |", text)
         self.assertIn("* a log rolls, Rookeeper (5 logs): 10 10 10 | 10 10 10 | 10 10\n", text)
         self.assertTrue("a note" in text and "its figures mean nothing" in text)
-        self.assertIn("a log rolls", trial.plain(steadiness.HEADER, steadiness.lines(found)))
+        self.assertIn("a log rolls", "\n".join(tables.plain_table(steadiness.HEADER, steadiness.lines(found))))
 
     def test_old_snapshots_are_multiplied(self):
-        with bench.tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             for name in ("snapshot.0", "snapshot.2", "snapshot.1f"):
                 (Path(folder) / name).write_text(name)
             self.assertEqual(steadiness.more_snapshots(Path(folder), 7), 7)
@@ -371,6 +408,11 @@ class Growing(unittest.TestCase):
         self.assertIn("* watches, Rookeeper: memory grows as n, CPU as n, time as n^0.00\n", text)
         self.assertIn("| 1,000 writes/s for an hour (1 minutes), Rookeeper | 5, 5, 5 | 9, 9, 9 | 3, 3, 3 | 1,000 | 2.50 | nothing grows |", text)
         self.assertIn("* `rookeeper bench idle`\n* `rookeeper bench set`\n", text)
+        for chosen, there, left_out in [("watches", scale.HEADER, scale.ENDURING), (scale.ENDURANCE, scale.ENDURING, scale.HEADER)]:
+            part = {**found, "rows": {chosen: found["rows"][chosen]}}
+            for told in (scale.plain(part), scale.markdown(part)):
+                self.assertIn(there[2], told)
+                self.assertNotIn(left_out[2], told)
 
     def test_what_needs_open_files_is_cut_to_them(self):
         asked = {"sessions": (10, 50, 100), "watches": (500, 1_000)}

@@ -6,7 +6,7 @@ import time
 import zlib
 
 from ensemble import QUICK_TICKS, Ensemble, connect, steady_port
-from harness import four_letters
+from harness import mntr
 from load import Load
 from mixes import BEYOND_COMMITTED_LOG, FEW
 from steps import proof
@@ -66,13 +66,8 @@ class Observed(Ensemble):
 
     def master_of(self, observer):
         """From whom it learns."""
-        number = int(numbers(observer)["zk_observer_master_id"])
+        number = int(mntr(observer.port)["zk_observer_master_id"])
         return self.member(number)
-
-
-def numbers(member):
-    """What `mntr` says."""
-    return dict(line.split("\t", 1) for line in four_letters(member.port, "mntr").splitlines() if "\t" in line)
 
 
 def observers(steps, voters="AAA", observers="RA", masters=False, joins=("DIFF", "SNAP", "TRUNC"), proved=PROVED):
@@ -114,7 +109,7 @@ def _tell_masters(steps, ensemble):
 
 def _proof_of(ensemble, observer):
     """The numbers of the proof, after a look at whether they can be right."""
-    told = {name: int(value) for name, value in numbers(observer).items() if name.startswith("zk_digest_")}
+    told = {name: int(value) for name, value in mntr(observer.port).items() if name.startswith("zk_digest_")}
     compared, equal, differ = (told[f"zk_digest_{name}"] for name in ("txns_compared", "txns_equal", "mismatches_count"))
     if compared != equal or differ:
         raise AssertionError(f"{observer}: {told}\n{observer.last_words()}")
@@ -182,12 +177,12 @@ def _proved_anew(ensemble, observer, seconds=20):
     end = time.monotonic() + seconds
     while not _proof_of(ensemble, observer)["zk_digest_txns_equal"]:
         if time.monotonic() > end:
-            raise AssertionError(f"{observer} proved nothing since it came back: {numbers(observer)}")
+            raise AssertionError(f"{observer} proved nothing since it came back: {mntr(observer.port)}")
         time.sleep(0.1)
 
 
 def _sessions(ensemble):
-    return int(numbers(ensemble.leader())["zk_global_sessions"])
+    return int(mntr(ensemble.leader().port)["zk_global_sessions"])
 
 
 def _until_only_the_load_is_there(ensemble, load, seconds=60):
@@ -228,7 +223,7 @@ def _differ(steps, ensemble, observer):
     mark = observer.log_length()
     observer.spawn()
     ensemble.wait()
-    before = numbers(observer)
+    before = mntr(observer.port)
     assert connect(observer).get("/planted") == OTHER_VALUE
     ensemble.settle()
     assert client.create("/after-planted", "") == 0
@@ -236,9 +231,9 @@ def _differ(steps, ensemble, observer):
     assert error == 0
     zxid = struct.unpack(">q", stat[:8])[0]
     end = time.monotonic() + 10
-    while int(numbers(observer).get("zk_digest_last_mismatch_zxid", 0)) != zxid:
+    while int(mntr(observer.port).get("zk_digest_last_mismatch_zxid", 0)) != zxid:
         if time.monotonic() > end:
-            raise AssertionError(f"{observer} does not see the difference at {zxid:#x}: {numbers(observer)}")
+            raise AssertionError(f"{observer} does not see the difference at {zxid:#x}: {mntr(observer.port)}")
         time.sleep(0.05)
     told = re.search(r".*the digest of the tree is not that of the transaction: zxid (0x[0-9a-f]+) says (-?\d+), the tree has (-?\d+)", observer.log_since(mark))
     if not told:
@@ -247,10 +242,10 @@ def _differ(steps, ensemble, observer):
     # The session that looked at the node was the first transaction.
     if not int(before.get("zk_digest_last_equal_zxid", 0)) < first <= zxid:
         raise AssertionError(f"the first difference is told of {first:#x}")
-    differing = int(numbers(observer)["zk_digest_mismatches_count"])
-    compared = int(numbers(observer)["zk_digest_txns_compared"])
-    if int(numbers(observer)["zk_digest_txns_equal"]):
-        raise AssertionError(f"{observer} was shown a difference, and finds a transaction equal: {numbers(observer)}")
+    differing = int(mntr(observer.port)["zk_digest_mismatches_count"])
+    compared = int(mntr(observer.port)["zk_digest_txns_compared"])
+    if int(mntr(observer.port)["zk_digest_txns_equal"]):
+        raise AssertionError(f"{observer} was shown a difference, and finds a transaction equal: {mntr(observer.port)}")
     steps.say(f"one bit of {observer}'s log changed: told with the first transaction behind it, {first:#x}; {differing} differ, {compared} of them since the start")
 
 

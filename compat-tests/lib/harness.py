@@ -46,6 +46,11 @@ def four_letters(port, word, patience=2):
         return ""
 
 
+def mntr(port, patience=2):
+    """What `mntr` says, by name; nothing while the server does not serve."""
+    return dict(line.split("\t", 1) for line in four_letters(port, "mntr", patience).splitlines() if "\t" in line)
+
+
 class Server:
     """One server process on a folder of its own; `data` may hold a directory that another server wrote."""
 
